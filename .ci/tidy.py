@@ -6,10 +6,11 @@ import argparse, filecmp, json, shutil, subprocess, sys, tempfile
 from pathlib import Path
 
 import nbformat
+from traitlets.config import Config
 from nbconvert import MarkdownExporter
 from nbdev.clean import clean_nb
 from nbdev.process import NBProcessor
-from nbdev.processors import clean_magics, hide_, hide_line, strip_hidden_metadata
+from nbdev.processors import clean_magics, hide_
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = Path('.github/images')
@@ -34,11 +35,17 @@ def clean_text(path):
     return json.dumps(nb, indent=1, ensure_ascii=False, sort_keys=True) + '\n'
 
 
+def echo_false(cell):
+    "Quarto's directive for cells of which only the output is shown."
+    if cell.cell_type == 'code' and 'false' in cell.directives_.get('echo:', []): cell.metadata = {'tags': ['output_only']}
+
+
 def readme_files():
     "README.md and its pictures, from index.ipynb."
-    nb = NBProcessor(str(ROOT/'nbs/index.ipynb'), procs=[hide_, hide_line, clean_magics, strip_hidden_metadata])
+    output_only = {'TagRemovePreprocessor': {'enabled': True, 'remove_input_tags': ['output_only']}}
+    nb = NBProcessor(str(ROOT/'nbs/index.ipynb'), procs=[hide_, echo_false, clean_magics])
     nb.process()
-    text, resources = MarkdownExporter().from_notebook_node(nbformat.from_dict(json.loads(json.dumps(nb.nb, default=dict))),
+    text, resources = MarkdownExporter(config=Config(output_only)).from_notebook_node(nbformat.from_dict(json.loads(json.dumps(nb.nb, default=dict))),
                                                             resources={'output_files_dir': '.', 'unique_key': 'index'})
     files = {}
     for name, data in resources.get('outputs', {}).items():

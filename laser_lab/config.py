@@ -53,7 +53,7 @@ class Setting:
     def optional(self): return type(None) in get_args(self.type)
     @property
     def base(self): # the type without None; list[int] stays as it is
-        return next(t for t in get_args(self.type) if t is not type(None)) if self.optional else self.type
+        return Union[tuple(t for t in get_args(self.type) if t is not type(None))] if self.optional else self.type
 
 # %% ../nbs/00_config.ipynb #a2472329
 def _source(cls): # text that defines a class, in a module or in a notebook's cell
@@ -87,6 +87,9 @@ def settings(cls   # dataclass, usually a `Config`
     return tuple(Setting(f.name, types[f.name], default(f), dict(f.metadata), said.get(f.name, '')) for f in fields(cls))
 
 # %% ../nbs/00_config.ipynb #a8642132
+def _kinds(t): # the types of a union, or the one type
+    return get_args(t) if isinstance(t, UnionType) or get_origin(t) is Union else (t,)
+
 def _bounds(s): # ' from 1 to 9', or nothing
     low, high = s.meta.get('low'), s.meta.get('high')
     return '' if low is None else f' from {low} to {high}'
@@ -97,7 +100,7 @@ def allowed(s:Setting # field
     "What a field accepts."
     if 'choices' in s.meta: return ', '.join(map(repr, s.meta['choices']))
     base, items = s.base, get_args(s.base)
-    kind = f'list of {items[0].__name__}' if get_origin(base) is list else getattr(base, '__name__', str(base))
+    kind = f'list of {items[0].__name__}' if get_origin(base) is list else ' or '.join(t.__name__ for t in _kinds(base))
     return kind + _bounds(s) + (' or None' if s.optional else '')
 
 # %% ../nbs/00_config.ipynb #d6379c45
@@ -110,9 +113,8 @@ def _is(value, kind): # isinstance that keeps bool and numbers apart
 # %% ../nbs/00_config.ipynb #924fedaf
 def _fits(value, s): # is this one value of the right kind and in range?
     item = get_args(s.base)[0] if get_origin(s.base) is list else s.base
-    kinds = get_args(item) if isinstance(item, UnionType) or get_origin(item) is Union else (item,)
     low, high = s.meta.get('low'), s.meta.get('high')
-    return any(_is(value, k) for k in kinds) and (low is None or low <= value <= high)
+    return any(_is(value, k) for k in _kinds(item)) and (low is None or low <= value <= high)
 
 # %% ../nbs/00_config.ipynb #70a11c81
 def _coerced(value, s): # ints become floats where only floats are meant; dicts become nested configurations
@@ -257,7 +259,8 @@ def config_table(cls # `Config` class
                 )->str: # Markdown table: field, type and range, default, meaning
     "The fields of a configuration as a table for the docs."
     def default(s): return type(s.default).__name__ if isinstance(s.default, Config) else repr(s.default)
-    rows = [f'| `{s.name}` | `{default(s)}` | {allowed(s)} | {s.comment} |' for s in settings(cls)]
+    def cell(text): return text.replace('|', '\\|')
+    rows = [f'| `{s.name}` | `{default(s)}` | {cell(allowed(s))} | {cell(s.comment)} |' for s in settings(cls)]
     return '\n'.join(['| field | default | allowed | meaning |', '|---|---|---|---|', *rows])
 
 # %% ../nbs/00_config.ipynb #5e558b30
