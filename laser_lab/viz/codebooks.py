@@ -14,6 +14,7 @@ import warnings
 import numpy as np, torch
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
+from matplotlib.ticker import MaxNLocator
 
 from .style import DIVERGING, REFERENCE, as_array, category, new_figure, show_map, styled
 
@@ -60,7 +61,7 @@ def label_mosaic(ax, # axes that hold a mosaic
                 ):
     "Axis labels that add up to the index of an atom."
     rows = math.ceil(count/columns)
-    across, down = range(0, columns, math.ceil(columns/16)), range(0, rows, math.ceil(rows/12))
+    across, down = range(0, min(columns, count), math.ceil(columns/16)), range(0, rows, math.ceil(rows/12))
     ax.set_xticks([side*(i+0.5)-0.5 for i in across], across)
     ax.set_yticks([side*(i+0.5)-0.5 for i in down], [columns*i for i in down])
     ax.set(xlabel='index of the atom = row label + column label', ylabel='row label')
@@ -102,7 +103,7 @@ def atoms_figure(atoms, # (K, d)
     if atoms.shape[1]!=channels*patch_size**2:
         raise ValueError(f'atoms: {atoms.shape[1]} values each are not allowed; allowed: channels*patch_size**2 = {channels*patch_size**2}')
     if channels not in (1, 3): return matrix_figure(atoms)
-    columns = min(len(atoms), math.ceil(math.sqrt(3*len(atoms))))
+    columns = 8*math.ceil(math.sqrt(2*len(atoms))/8)
     tiles = mosaic(atoms, channels, patch_size, columns)
     figure, axes = new_figure(0.9 + 7.5*tiles.shape[1]/tiles.shape[2])
     show_mosaic(axes[0, 0], tiles, *value_range(atoms))
@@ -127,6 +128,7 @@ def show_distances(ax, # axes to draw on
     ax.hist(as_array(pairs), bins=30, range=(0, limit), color=category(index)['color'])
     ax.axvline(mean, color=REFERENCE, linewidth=1.2)
     ax.axvspan(mean-std, mean+std, facecolor='none', edgecolor=REFERENCE, linestyle='--', linewidth=0.8)
+    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.set(xlabel='Euclidean distance', ylabel='pairs of atoms', xlim=(0, limit), title=f'mean {mean:.3g}, standard deviation {std:.3g}')
 
 # %% ../../nbs/viz/02_codebooks.ipynb #6d0cfcf5
@@ -210,16 +212,16 @@ def marker_style(atoms, # (K, d)
     low, high = value_range(atoms)
     colour = as_array((atoms-low)/(high-low)) if atoms.shape[1]==3 else category(index)['color']
     area = 45 if counts is None else 12 + 250*as_array(counts)/max(as_array(counts).max(), 1)
-    return dict(c=colour, s=area, marker=category(index)['marker'], edgecolors=REFERENCE, linewidths=0.6, alpha=0.9)
+    crowded = max(0.2, min(1, 48/len(atoms)))
+    return dict(c=colour, s=area*crowded, marker=category(index)['marker'], edgecolors=REFERENCE, linewidths=0.6, alpha=0.9)
 
 # %% ../../nbs/viz/02_codebooks.ipynb #e28b6cd6
 def marker_note(atoms:dict, # name -> (K, d)
                 counts # name -> (K,) or None
                )->str: # one line below the figure
     "What colour and area of the markers mean."
-    own = [a for a in atoms.values() if a.shape[1]==3]
-    signed = any(value_range(a)[0]<0 for a in own)
-    notes = ["marker colour: the atom's three values" + (' (middle grey = 0)' if signed else '')]*bool(own) + ['marker area: share of uses']*bool(counts)
+    own = {name: ' (middle grey = 0)' if value_range(a)[0]<0 else '' for name, a in atoms.items() if a.shape[1]==3}
+    notes = [f'marker colour of {name}: the atom itself{scale}' for name, scale in own.items()] + ['marker area: share of uses']*bool(counts)
     return '; '.join(notes)
 
 # %% ../../nbs/viz/02_codebooks.ipynb #a555751d

@@ -224,7 +224,10 @@ def show_usage(ax, # axes to draw on
     ax.set_title(f'{name}, {len(shares)} entries\nperplexity {perplexity(counts):.1f}, {100*share_used(counts):.0f} % in use')
     ax.set(xlabel='rank of the entry (1 = most used)', ylabel='share of uses (%)', xlim=(0.5, len(shares)+0.5))
     if len(shares)>64: log_axes(ax, lowest=float(shares[shares>0].min())*50)
-    else: ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    else:
+        ax.set_ylim(0, 125*float(shares[0]))
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        ax.yaxis.set_major_locator(MaxNLocator(5))
     ax.legend(loc='upper right')
     return drawn
 
