@@ -7,11 +7,11 @@ __all__ = ['QUIET', 'VERBS', 'help_text', 'run_hydra', 'train_verb', 'print_resu
            'ablate_verb', 'notebooks', 'lab_verb', 'main']
 
 # %% ../nbs/09_cli.ipynb #c8ad50a7
-import json, shlex, sys
+import json, os, shlex, sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import __version__
+import laser_lab
 from .config import Config, ConfigError, allowed, check_overrides, from_hydra, load_config, of_group, preset_names, settings, store_in_hydra
 
 # %% ../nbs/09_cli.ipynb #4975b6b8
@@ -103,7 +103,7 @@ def ablate_verb(argv): # arguments after `ablate`
 # %% ../nbs/09_cli.ipynb #43704cf1
 def notebooks()->Path: # folder of the notebooks in a checkout
     "Where the notebooks are; an installed package has none, which is said."
-    folder = Path(__file__).resolve().parent.parent/'nbs'
+    folder = Path(laser_lab.__file__).resolve().parent.parent/'nbs'
     if not folder.is_dir(): raise FileNotFoundError(f'{folder}: no notebooks here; allowed: a checkout of the project installed with `pip install -e .`')
     return folder
 
@@ -119,10 +119,11 @@ VERBS = {'train': (train_verb, 'train one model'), 'evaluate': (evaluate_verb, '
 # %% ../nbs/09_cli.ipynb #80e33426
 def main(argv=None): # arguments; None takes those of the process
     "The command `laser-lab`."
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE') # threads that wait must not keep the cores from other programs
     verb, *rest = (sys.argv[1:] if argv is None else argv) or ['--help']
     if verb in VERBS:
         try: return VERBS[verb][0](rest)
         except (ConfigError, FileNotFoundError) as e: sys.exit(f'laser-lab: {e}')
-    if verb == '--version': return print(__version__)
+    if verb == '--version': return print(laser_lab.__version__)
     if verb not in ('-h', '--help'): sys.exit(f"laser-lab: {verb!r} is not a verb; allowed: {', '.join(VERBS)}")
     print('usage: laser-lab VERB [options]', '', *(f'  {name:10}{about}' for name, (_, about) in VERBS.items()), '', '`laser-lab VERB --help` lists the options of a verb.', sep='\n')

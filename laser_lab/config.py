@@ -9,7 +9,8 @@ __all__ = ['ConfigError', 'within', 'choice', 'listof', 'Setting', 'field_commen
 
 # %% ../nbs/00_config.ipynb #78d8197f
 import ast, difflib, inspect, io, json, linecache, os, tempfile, textwrap, tokenize
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from contextlib import nullcontext
+from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from types import UnionType
@@ -292,9 +293,12 @@ def compose(name:str,       # root configuration
            ):               # checked configuration
     "What the command line would make of `overrides`."
     from hydra import compose, initialize
+    from hydra.core.global_hydra import GlobalHydra
     check_overrides(cls, overrides)
     store_in_hydra(name, cls)
-    with initialize(version_base='1.3', config_path=None): return from_hydra(cls, compose(name, list(overrides)))
+    inside = GlobalHydra.instance().is_initialized()
+    with nullcontext() if inside else initialize(version_base='1.3', config_path=None):
+        return from_hydra(cls, compose(name, list(overrides)))
 
 # %% ../nbs/00_config.ipynb #0786c6ac
 def _check_field(cls, key, chosen): # refuse a key that leads to no field; `chosen`: group -> presets named on the command line

@@ -178,6 +178,7 @@ def signals(self:DictionaryLearning,
         raise ValueError(f'z: shape {tuple(z.shape)} is not allowed; allowed: (B, {self.embedding_dim}, H, W)')
     return to_patches(z.float(), self.patch_size), (z.shape[0], *(n // self.patch_size for n in z.shape[2:]))
 
+# %% ../../nbs/sparse/03_dictionary.ipynb #be422c61
 @patch
 def code_signals(self:DictionaryLearning,
                  signals:Tensor,  # (N, d)

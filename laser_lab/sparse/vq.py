@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['to_vectors', 'from_vectors', 'nearest', 'spread_out', 'code_sums', 'kmeans', 'straight_through', 'rotate_and_scale',
-           'follow_means', 'VectorQuantizer', 'check_quantizer', 'ResidualVectorQuantizer']
+           'follow_means', 'check_quantizer', 'VectorQuantizer', 'ResidualVectorQuantizer']
 
 # %% ../../nbs/sparse/01_vq.ipynb #eb97d49c
 import math
@@ -124,6 +124,15 @@ def follow_means(codebook:Tensor,  # (K, D), changed in place
     alive = average_count[:, None] > 1e-5
     codebook.copy_(torch.where(alive, average_sum / average_count.clamp_min(1e-5)[:, None], codebook))
 
+# %% ../../nbs/sparse/01_vq.ipynb #85463a34
+def check_quantizer(num_embeddings, embedding_dim, codebook_update, decay, revive_after):
+    "Refuse impossible settings of a quantizer."
+    for name, value in dict(num_embeddings=num_embeddings, embedding_dim=embedding_dim).items():
+        if value < 1: raise ValueError(f'{name}: {value} is not allowed; allowed: 1 or more')
+    if codebook_update not in ('ema', 'gradient'): raise ValueError(f'codebook_update: {codebook_update!r} is not allowed; allowed: ema, gradient')
+    if not 0 <= decay < 1: raise ValueError(f'decay: {decay} is not allowed; allowed: from 0 up to, not including, 1')
+    if revive_after is not None and revive_after < 1: raise ValueError(f'revive_after: {revive_after} is not allowed; allowed: None or 1 and more')
+
 # %% ../../nbs/sparse/01_vq.ipynb #41c3a933
 class VectorQuantizer(nn.Module):
     """Replace each vector of a map (B, D, H, W) by its nearest codeword.
@@ -152,15 +161,6 @@ class VectorQuantizer(nn.Module):
         self.register_buffer('average_sum', start.clone())
         self.register_buffer('idle_steps', torch.zeros(num_embeddings, dtype=torch.long))
         self.register_buffer('initialised', torch.tensor(not kmeans_init))
-
-# %% ../../nbs/sparse/01_vq.ipynb #85463a34
-def check_quantizer(num_embeddings, embedding_dim, codebook_update, decay, revive_after):
-    "Refuse impossible settings of a quantizer."
-    for name, value in dict(num_embeddings=num_embeddings, embedding_dim=embedding_dim).items():
-        if value < 1: raise ValueError(f'{name}: {value} is not allowed; allowed: 1 or more')
-    if codebook_update not in ('ema', 'gradient'): raise ValueError(f'codebook_update: {codebook_update!r} is not allowed; allowed: ema, gradient')
-    if not 0 <= decay < 1: raise ValueError(f'decay: {decay} is not allowed; allowed: from 0 up to, not including, 1')
-    if revive_after is not None and revive_after < 1: raise ValueError(f'revive_after: {revive_after} is not allowed; allowed: None or 1 and more')
 
 # %% ../../nbs/sparse/01_vq.ipynb #da9e9f70
 @patch
@@ -289,6 +289,7 @@ def decode(self:ResidualVectorQuantizer,
     "The sum of the codewords of all stages."
     return sum(stage.decode(part) for stage, part in zip(self.stages, code.unbind(1)))
 
+# %% ../../nbs/sparse/01_vq.ipynb #346c14cc
 @patch
 def forward(self:ResidualVectorQuantizer,
             z:Tensor  # (B, D, H, W)

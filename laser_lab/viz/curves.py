@@ -13,7 +13,7 @@ import math
 import torch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .style import FAINT, REFERENCE, as_array, category, new_figure, styled
+from .style import REFERENCE, as_array, category, new_figure, styled
 
 # %% ../../nbs/viz/03_curves.ipynb #56009c1b
 def curve(rows, # list of dicts, one row of the log each

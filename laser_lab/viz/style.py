@@ -13,7 +13,6 @@ from functools import wraps
 import numpy as np, torch
 from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
 
 # %% ../../nbs/viz/00_style.ipynb #04d06e6f
 PALETTE = ('#0072B2', '#D55E00', '#009E73', '#E69F00', '#CC79A7', '#56B4E9')

@@ -50,15 +50,16 @@ class AblateConfig(Config):
     resume:str|None = None # folder of an interrupted study to finish; it brings its own configuration
 
 # %% ../../nbs/workbench/01_ablation.ipynb #fd9a3251
-SPARSE = ['model.num_embeddings=256', 'model.sparsity_level=2', 'model.coef_bits=6']
+SPARSE = ['model.num_embeddings=128', 'model.patch_size=2', 'model.sparsity_level=3', 'model.coef_bits=6']
 BOTTLENECKS = {
-    'VQ-VAE': ['model=vqvae', 'model.num_embeddings=256'],
-    'RQ-VAE': ['model=rqvae', 'model.num_embeddings=256', 'model.num_quantizers=3'],
+    'VQ-VAE': ['model=vqvae', 'model.num_embeddings=128'],
+    'RQ-VAE': ['model=rqvae', 'model.num_embeddings=128', 'model.num_quantizers=2'],
     'DL-VAE (gradient)': ['model=dlvae', 'model.dictionary_weight=5', *SPARSE],
     'LASER (K-SVD)': ['model=laser', 'model.ksvd_iterations=1', *SPARSE],
     'LASER (online)': ['model=laser', 'model.ksvd_iterations=0', 'model.use_online_learning=true', *SPARSE]}
-BENCH = ['model.num_hiddens=48', 'model.num_residual_hiddens=24', 'model.embedding_dim=16', 'model.learning_rate=1e-3', 'data.image_size=64',
-         'data.batch_size=16', 'data.samples_per_epoch=1600', 'training.max_steps=300', 'training.accelerator=cpu', 'training.log_every=5']
+BENCH = ['model.num_hiddens=48', 'model.num_residual_hiddens=24', 'model.num_downsamples=1', 'model.embedding_dim=16', 'model.learning_rate=3e-3',
+         'data.image_size=48', 'data.batch_size=8', 'data.samples_per_epoch=2400', 'training.max_steps=300', 'training.schedule=cosine',
+         'training.accelerator=cpu', 'training.log_every=5', 'training.validate_every=100']
 register('study', 'bottlenecks', StudyConfig, title='bottlenecks', rows=BOTTLENECKS, common=BENCH);
 
 # %% ../../nbs/workbench/01_ablation.ipynb #2ea42ead
@@ -174,7 +175,7 @@ NOTE = ('Rates are entropy estimates: the empirical entropy of the indices and o
 
 def _img(figure): # a figure inside the page
     data = io.BytesIO()
-    figure.savefig(data, format='png')
+    figure.savefig(data, format='png', bbox_inches='tight')
     return f'<img src="data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}">'
 
 # %% ../../nbs/workbench/01_ablation.ipynb #ec843ffc
@@ -204,7 +205,7 @@ def report(folder,                    # folder of a study
     table, pictures = result_table(results), figures(results, gallery(results))
     for caption, figure in pictures.items():
         (folder/'figures').mkdir(exist_ok=True)
-        figure.savefig(folder/'figures'/f'{slug(caption)}.png')
+        figure.savefig(folder/'figures'/f'{slug(caption)}.png', bbox_inches='tight')
     write_atomic(folder/'table.csv', table.to_csv())
     record = dict(command=command, environment=environment(), study=study.to_dict(), results=[{k: v for k, v in r.items() if k != 'folder'} for r in results])
     write_json(folder/'results.json', record)
@@ -215,11 +216,10 @@ def show_table(table:pd.DataFrame, title:str): # from `result_table`
     "Print a table on the terminal, whole, however narrow the terminal says it is."
     from rich.console import Console
     from rich.table import Table
-    grid = Table('method', *table.columns, title=title)
-    for name, row in table.iterrows(): grid.add_row(name, *row)
-    console = Console()
-    console.width = max(console.width, console.measure(grid).maximum)
-    console.print(grid)
+    grid, rows = Table('method', *table.columns, title=title), [(name, *row) for name, row in table.iterrows()]
+    for row in rows: grid.add_row(*row)
+    widths = [max(map(len, column)) + 3 for column in zip(('method', *table.columns), *rows)]
+    Console(width=max(Console().width, sum(widths) + 1)).print(grid)
 
 # %% ../../nbs/workbench/01_ablation.ipynb #7b501f06
 def ablate(cfg:AblateConfig,           # what to do
