@@ -74,7 +74,7 @@ def print_result(title, result:dict): # measured numbers
     from rich.table import Table
     table = Table('measure', 'value', title=str(title), title_style='bold')
     for name, value in result.items(): table.add_row(name, f'{value:.5g}' if isinstance(value, float) else str(value))
-    Console().print(table)
+    Console(force_jupyter=False).print(table)
 
 # %% ../nbs/09_cli.ipynb #e840b531
 def evaluate_verb(argv): # arguments after `evaluate`

@@ -215,11 +215,12 @@ def report(folder,                    # folder of a study
 def show_table(table:pd.DataFrame, title:str): # from `result_table`
     "Print a table on the terminal, whole, however narrow the terminal says it is."
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
-    grid, rows = Table('method', *table.columns, title=title), [(name, *row) for name, row in table.iterrows()]
-    for row in rows: grid.add_row(*row)
+    grid, rows = Table('method', *map(escape, table.columns), title=escape(title)), [(name, *row) for name, row in table.iterrows()]
+    for row in rows: grid.add_row(*map(escape, row))
     widths = [max(map(len, column)) + 3 for column in zip(('method', *table.columns), *rows)]
-    Console(width=max(Console().width, sum(widths) + 1)).print(grid)
+    Console(width=max(Console().width, sum(widths) + 1), force_jupyter=False).print(grid)
 
 # %% ../../nbs/workbench/01_ablation.ipynb #7b501f06
 def ablate(cfg:AblateConfig,           # what to do
