@@ -7,7 +7,7 @@ __all__ = ['QUIET', 'VERBS', 'help_text', 'run_hydra', 'train_verb', 'print_resu
            'ablate_verb', 'notebooks', 'lab_verb', 'main']
 
 # %% ../nbs/09_cli.ipynb #c8ad50a7
-import json, os, shlex, sys
+import json, shlex, sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,7 +119,6 @@ VERBS = {'train': (train_verb, 'train one model'), 'evaluate': (evaluate_verb, '
 # %% ../nbs/09_cli.ipynb #80e33426
 def main(argv=None): # arguments; None takes those of the process
     "The command `laser-lab`."
-    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE') # threads that wait must not keep the cores from other programs
     verb, *rest = (sys.argv[1:] if argv is None else argv) or ['--help']
     if verb in VERBS:
         try: return VERBS[verb][0](rest)

@@ -4,12 +4,14 @@
 
 # %% auto #0
 __all__ = ['SPARSE', 'BOTTLENECKS', 'BENCH', 'COLUMNS', 'UNITS', 'NOTE', 'STYLE', 'StudyConfig', 'AblateConfig', 'plan', 'slug',
-           'run_study', 'read_results', 'mean_spread', 'result_table', 'markdown_table', 'gallery', 'figures',
-           'report_html', 'report', 'show_table', 'ablate']
+           'workers_for', 'last_step', 'run_study', 'read_results', 'mean_spread', 'result_table', 'markdown_table',
+           'gallery', 'figures', 'report_html', 'report', 'show_table', 'ablate']
 
 # %% ../../nbs/workbench/01_ablation.ipynb #0814a3ad
-import base64, html, io, json, re, statistics
+import base64, html, io, json, os, re, statistics
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -17,12 +19,12 @@ import torch
 from tqdm.auto import tqdm
 
 from ..autoencoders.models import Autoencoder
-from ..config import Config, ConfigError, compose, listof, load_config, of_group, register, save_config, write_atomic, write_json
+from ..config import Config, ConfigError, compose, listof, load_config, of_group, register, save_config, within, write_atomic, write_json
 from ..data import make_dataloaders
 from ..metrics import usage
 from ..sparse.pursuit import SparseCode
 from ..training.logs import read_log
-from ..training.run import RunConfig, environment, new_folder, train
+from ..training.run import RunConfig, new_folder, train
 from ..viz.codebooks import distances_figure, embedding_figure
 from ..viz.codes import channel_slice_figure, code_heatmap_figure, l1_map, reconstruction_figure, usage_figure
 from ..viz.curves import rate_distortion_figure, training_figure
@@ -47,6 +49,7 @@ class AblateConfig(Config):
     "What `laser-lab ablate` is told."
     study:Config = of_group('study', 'bottlenecks') # which study
     output_dir:str = 'runs' # folder that receives the study
+    workers:int|None = within(None, 1, 256) # runs trained at the same time, one thread each; None is the number of cores, or one on a GPU
     resume:str|None = None # folder of an interrupted study to finish; it brings its own configuration
 
 # %% ../../nbs/workbench/01_ablation.ipynb #fd9a3251
@@ -58,7 +61,7 @@ BOTTLENECKS = {
     'LASER (K-SVD)': ['model=laser', 'model.ksvd_iterations=1', *SPARSE],
     'LASER (online)': ['model=laser', 'model.ksvd_iterations=0', 'model.use_online_learning=true', *SPARSE]}
 BENCH = ['model.num_hiddens=48', 'model.num_residual_hiddens=24', 'model.num_downsamples=1', 'model.embedding_dim=16', 'model.learning_rate=3e-3',
-         'data.image_size=48', 'data.batch_size=8', 'data.samples_per_epoch=2400', 'training.max_steps=300', 'training.schedule=cosine',
+         'data.image_size=48', 'data.batch_size=8', 'data.samples_per_epoch=2400', 'training.max_steps=400', 'training.schedule=cosine',
          'training.accelerator=cpu', 'training.log_every=5', 'training.validate_every=100']
 register('study', 'bottlenecks', StudyConfig, title='bottlenecks', rows=BOTTLENECKS, common=BENCH);
 
@@ -78,18 +81,48 @@ def slug(label:str)->str: # letters, digits and dashes, for a folder
     "A label as a file name."
     return re.sub('[^a-z0-9]+', '-', label.lower()).strip('-')
 
-# %% ../../nbs/workbench/01_ablation.ipynb #58b6fd3e
-def run_study(study:StudyConfig, # what to run
-              folder             # folder of the study
-             )->Path:            # the folder, with a run inside for each row and seed
+# %% ../../nbs/workbench/01_ablation.ipynb #bd93f06c
+def workers_for(runs:list,    # from `plan`
+                wanted:int=None # what the user asked for
+               )->int:        # runs to train at the same time
+    "As many as there are cores for runs on the CPU, otherwise one."
+    on_cpu = all(cfg.training.accelerator == 'cpu' for *_, cfg in runs)
+    return min(wanted or (os.cpu_count() if on_cpu else 1), max(1, len(runs)))
+
+# %% ../../nbs/workbench/01_ablation.ipynb #d64ce6a3
+def last_step(run # folder of a run
+             )->int: # steps taken so far, as far as the log says
+    "How far a run has come."
+    path = Path(run)/'log.jsonl'
+    rows = read_log(path) if path.exists() else []
+    return 1 + max((r['step'] for r in rows), default=-1)
+
+# %% ../../nbs/workbench/01_ablation.ipynb #1c9398b2
+def _follow(futures, bar): # move the bar until all runs are done; the first failure ends the study
+    finished = 0
+    while finished < len(futures):
+        done, waiting = wait(futures, timeout=1, return_when=FIRST_EXCEPTION)
+        for f in done: f.result()
+        finished = len(done)
+        bar.n = sum(last_step(run) for run in futures.values())
+        bar.set_postfix_str(', '.join(run.name for f, run in futures.items() if f.running()))
+
+# %% ../../nbs/workbench/01_ablation.ipynb #a3f6a58b
+def run_study(study:StudyConfig,  # what to run
+              folder,             # folder of the study
+              workers:int=None    # runs trained at the same time; None decides by the hardware
+             )->Path:             # the folder, with a run inside for each row and seed
     "Train whatever is not yet finished."
     folder, runs = Path(folder), plan(study)
     save_config(study, folder/'config.json')
-    bar = tqdm(runs, unit='run', desc=study.title, disable=not any(cfg.training.progress for *_, cfg in runs))
-    for label, seed, cfg in bar:
-        bar.set_postfix_str(f'{label}, seed {seed}')
-        run = folder/f'{slug(label)}-seed{seed}'
-        if not (run/'result.json').exists(): train(cfg, run)
+    todo = [(cfg, folder/f'{slug(label)}-seed{seed}') for label, seed, cfg in runs]
+    todo = [(cfg, run) for cfg, run in todo if not (run/'result.json').exists()]
+    for cfg, _ in todo: cfg.training.progress = False
+    with (ProcessPoolExecutor(workers_for(runs, workers), get_context('spawn'), torch.set_num_threads, (1,)) as pool,
+          tqdm(total=sum(cfg.training.max_steps or 0 for cfg, _ in todo) or None, unit='step', desc=study.title) as bar):
+        futures = {pool.submit(train, cfg, run): run for cfg, run in todo}
+        try: _follow(futures, bar)
+        except BaseException: pool.shutdown(wait=True, cancel_futures=True); raise
     return folder
 
 # %% ../../nbs/workbench/01_ablation.ipynb #2e0af69c
@@ -133,8 +166,7 @@ def gallery(results:list, # from `read_results`
             images:int=3  # photographs to show
            )->dict:       # originals, and per method: reconstruction, rate, code, counts, atoms
     "What the pictures need, from one checkpoint per method."
-    cfg = load_config(RunConfig, results[0]['folder']/'config.json')
-    x = torch.cat([batch[0] for batch in make_dataloaders(cfg.data)[1]])[:images]
+    x = _shown_images(load_config(RunConfig, results[0]['folder']/'config.json').data)[:images]
     shown = dict(originals=x, methods={})
     for r in results:
         if r['method'] in shown['methods']: continue
@@ -145,6 +177,10 @@ def gallery(results:list, # from `read_results`
     return shown
 
 # %% ../../nbs/workbench/01_ablation.ipynb #9ce81e74
+def _shown_images(data): # held-out images; of photographs one crop each, large enough to see something
+    if data.dataset == 'photos': data.image_size, data.val_grid = max(96, data.image_size), 1
+    return torch.cat([x for x, _ in make_dataloaders(data)[1]])
+
 def _heatmap(code): # what the code looks like on the first image: ('indices' | 'l1', (h, w))
     if isinstance(code, SparseCode): return 'l1', l1_map(code.values, code.shape)[0]
     return 'indices', code[0] if code.ndim == 3 else code[0, 0]
@@ -171,7 +207,7 @@ def figures(results:list, # from `read_results`
 
 # %% ../../nbs/workbench/01_ablation.ipynb #447152a9
 NOTE = ('Rates are entropy estimates: the empirical entropy of the indices and of the quantized coefficients over all held-out images, without the cost of the probability tables '
-        'and without the model. PSNR, SSIM and MSE are means over the held-out images, clipped to [0, 1]. Spread is the sample standard deviation over seeds.')
+        'and without the model. PSNR, SSIM and MSE are means over the held-out images, clipped to [0, 1]. Spread is the sample standard deviation over seeds. Times are those of one thread while other runs of the study were training.')
 
 def _img(figure): # a figure inside the page
     data = io.BytesIO()
@@ -207,7 +243,7 @@ def report(folder,                    # folder of a study
         (folder/'figures').mkdir(exist_ok=True)
         figure.savefig(folder/'figures'/f'{slug(caption)}.png', bbox_inches='tight')
     write_atomic(folder/'table.csv', table.to_csv())
-    record = dict(command=command, environment=environment(), study=study.to_dict(), results=[{k: v for k, v in r.items() if k != 'folder'} for r in results])
+    record = dict(command=command, environment=json.loads((results[0]['folder']/'environment.json').read_text()), study=study.to_dict(), results=[{k: v for k, v in r.items() if k != 'folder'} for r in results])
     write_json(folder/'results.json', record)
     return write_atomic(folder/'report.html', report_html(study.title, table, pictures, record))
 
@@ -229,8 +265,7 @@ def ablate(cfg:AblateConfig,           # what to do
           )->Path:                     # folder of the study
     "Run a study, print its table, write its report."
     study = load_config(StudyConfig, Path(folder)/'config.json') if folder else cfg.study
-    plan(study)
-    folder = run_study(study, folder or new_folder(cfg.output_dir, slug(study.title)))
+    folder = run_study(study, folder or new_folder(cfg.output_dir, slug(study.title)), cfg.workers)
     report(folder, command)
     show_table(result_table(read_results(folder)), f'{study.title}: held-out photographs, rate by entropy estimate, mean ± spread over seeds {study.seeds}')
     return folder
