@@ -45,6 +45,7 @@ def readme_files():
     output_only = {'TagRemovePreprocessor': {'enabled': True, 'remove_input_tags': ['output_only']}}
     nb = NBProcessor(str(ROOT/'nbs/index.ipynb'), procs=[hide_, echo_false, clean_magics])
     nb.process()
+    nb.nb.metadata['language_info'] = {'name': 'python'}
     text, resources = MarkdownExporter(config=Config(output_only)).from_notebook_node(nbformat.from_dict(json.loads(json.dumps(nb.nb, default=dict))),
                                                             resources={'output_files_dir': '.', 'unique_key': 'index'})
     files = {}
@@ -52,6 +53,7 @@ def readme_files():
         target = IMAGES/Path(name).name
         text = text.replace(f']({name})', f']({target.as_posix()})').replace(f'](./{Path(name).name})', f']({target.as_posix()})')
         files[target] = data
+    text = text.replace('![png]', '![figure of nbs/index.ipynb]')
     note = '<!-- Made from nbs/index.ipynb by .ci/tidy.py; edit the notebook. -->\n\n'
     lines = [line.rstrip() for line in text.splitlines()]
     body = '\n'.join(line for i, line in enumerate(lines) if line or (i and lines[i - 1]))

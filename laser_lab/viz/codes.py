@@ -10,6 +10,7 @@ __all__ = ['quality_title', 'checked_rates', 'error_map', 'reconstruction_axes',
 # %% ../../nbs/viz/01_codes.ipynb #60389491
 import math
 import torch
+from matplotlib import colormaps
 from matplotlib.colors import BoundaryNorm
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
@@ -105,8 +106,9 @@ def show_indices(ax, # axes to draw on
                  title:str # above the map
                 ): # the drawn map
     "A map of codebook entries with one colour step for each entry."
-    steps = BoundaryNorm(torch.arange(num_embeddings+1).sub(0.5).tolist(), ncolors=256)
-    drawn = show_map(ax, indices, 'codebook entry (index)', title, norm=steps)
+    colours = max(256, num_embeddings)
+    steps = BoundaryNorm(torch.arange(num_embeddings+1).sub(0.5).tolist(), ncolors=colours)
+    drawn = show_map(ax, indices, 'codebook entry (index)', title, cmap=colormaps[SEQUENTIAL].resampled(colours), norm=steps)
     drawn.colorbar.set_ticks(range(0, num_embeddings, math.ceil(num_embeddings/8)))
     drawn.colorbar.minorticks_off()
     return drawn
