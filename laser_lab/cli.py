@@ -96,7 +96,7 @@ class EvaluateConfig(Config):
 # %% ../nbs/09_cli.ipynb #c5d110ad
 def ablate_verb(argv): # arguments after `ablate`
     "Run a study and report it."
-    from laser_lab.workbench.ablation import AblateConfig, ablate
+    from laser_lab.workbench.report import AblateConfig, ablate
     def job(cfg): print(f"report: {ablate(cfg, _resumed(cfg), shlex.join(['laser-lab', 'ablate', *argv]))/'report.html'}")
     run_hydra('ablate', AblateConfig, job, argv, 'train the rows of a study on the same seeds and report them')
 

@@ -54,6 +54,7 @@ class VQVAEConfig(AutoencoderConfig):
     codebook_update:str = choice('ema', 'gradient') # how codewords learn
     decay:float = within(0.99, 0., 0.99999) # memory of the moving averages
     kmeans_init:bool = True # start from k-means on the first batch
+    revive_after:int|None = within(100, 1, 10**6) # steps without use after which a codeword restarts at an encoder output; None is never
     rotation_trick:bool = False # carry gradients by rotation instead of straight through
 
 # %% ../../nbs/autoencoders/03_models.ipynb #6f1e3bc0
@@ -134,7 +135,8 @@ class VQVAE(Autoencoder):
 
     @staticmethod
     def make_bottleneck(c):
-        options = dict(commitment_cost=c.commitment_cost, codebook_update=c.codebook_update, decay=c.decay, kmeans_init=c.kmeans_init, rotation_trick=c.rotation_trick)
+        options = dict(commitment_cost=c.commitment_cost, codebook_update=c.codebook_update, decay=c.decay, kmeans_init=c.kmeans_init,
+                       revive_after=c.revive_after, rotation_trick=c.rotation_trick)
         if c.num_quantizers == 1: return VectorQuantizer(c.num_embeddings, c.embedding_dim, **options)
         return ResidualVectorQuantizer(c.num_quantizers, c.num_embeddings, c.embedding_dim, **options)
 
