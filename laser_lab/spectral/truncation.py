@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..config import Config, ConfigError, register, within
-from ..transforms.dct import DCTTransform, dct_matrix
+from ..transforms.dct import dct_matrix
 
 # %% ../../nbs/spectral/01_truncation.ipynb #d6ac3049
 def create_radial_mask(height:int, # rows of the DCT spectrum

@@ -7,7 +7,7 @@ __all__ = ['TrainingConfig', 'RunConfig', 'environment', 'new_folder', 'OneBar',
            'Interrupted', 'train']
 
 # %% ../../nbs/training/04_run.ipynb #8451d7f7
-import datetime, json, logging, os, platform, subprocess, time, warnings
+import datetime, logging, os, platform, subprocess, time, warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +18,11 @@ from torch.utils.data import DataLoader
 
 import laser_lab
 from ..autoencoders.models import Autoencoder, read_checkpoint
-from ..config import Config, ConfigError, choice, load_config, of_group, register, save_config, within, write_json
-from ..data import DataConfig, make_dataloaders
+from ..config import Config, ConfigError, choice, of_group, register, save_config, within, write_json
+from ..data import make_dataloaders
 from ..spectral.truncation import SpectralTruncation
 from .callbacks import EMA, AtomicCheckpointIO, LastStep, StepStream, Truncation
-from .logs import RunLogger, read_log
+from .logs import RunLogger
 from .modules import AutoencoderModule, measure
 
 # %% ../../nbs/training/04_run.ipynb #31172f2c
