@@ -364,13 +364,21 @@ class ContextTables:
     def table(self, context):
         if context not in self.tables: self.tables[context] = frequencies((self.counts[context] << 20) + self.pooled)
         return self.tables[context]
-    def code(self, coder, symbols, contexts):
-        coded = np.empty_like(symbols)
-        for context in np.unique(contexts):
-            rows = contexts == context
-            coded[rows] = coder.letters(symbols[rows], self.table(context))
-        self.seen.append((contexts, coded))
-        return coded
+
+# %% ../../nbs/sparse/07_coding.ipynb #d9dbe591
+@patch
+def code(self:ContextTables,
+         coder,  # Writer, Reader or Meter
+         symbols:np.ndarray,  # (n,) int64, 0 to K - 1
+         contexts:np.ndarray  # (n,) int64
+        )->np.ndarray:  # (n,) the symbols
+    "Each symbol by the table of its context; `learn` counts them afterwards."
+    coded = np.empty_like(symbols)
+    for context in np.unique(contexts):
+        rows = contexts == context
+        coded[rows] = coder.letters(symbols[rows], self.table(context))
+    self.seen.append((contexts, coded))
+    return coded
 
 # %% ../../nbs/sparse/07_coding.ipynb #8319419e
 def usual_size(sums:np.ndarray,  # (K,) int64 sum of the magnitudes of each atom so far
@@ -501,13 +509,16 @@ def levels_of(values:np.ndarray,  # (N, S) float32
     if len(wrong): raise ValueError(f'values: {wrong[0]} is not allowed; allowed: up to 2**24 times the step {step}')
     return levels.astype(np.int64)
 
-# %% ../../nbs/sparse/07_coding.ipynb #bf3f541d
+# %% ../../nbs/sparse/07_coding.ipynb #413dfcfb
 class NoModel:
     "No coefficients: a used slot holds 1."
-    def __init__(self, num_atoms): pass
+    def __init__(self,
+                 num_atoms:int  # K, not needed here
+                ): pass
     def code(self, coder, atoms, used, values): return used.astype(values.dtype)
     def learn(self): pass
 
+# %% ../../nbs/sparse/07_coding.ipynb #bf3f541d
 def code_signals(coder,  # Writer, Reader or Meter
                  atoms:np.ndarray,  # (N, S) int64, rising in the first slots
                  counts:np.ndarray,  # (N,) slots in use
@@ -528,7 +539,7 @@ def code_signals(coder,  # Writer, Reader or Meter
         sizes.learn(), model.learn()
     return coded
 
-# %% ../../nbs/sparse/07_coding.ipynb #f087ef1a
+# %% ../../nbs/sparse/07_coding.ipynb #9229bb72
 def coefficients_for(step:float|None,  # from `step_number`
                      values:np.ndarray,  # (N, S) float32
                      num_atoms:int  # K
@@ -538,6 +549,7 @@ def coefficients_for(step:float|None,  # from `step_number`
     if step == 'support': return (values != 0).astype(np.int64), NoModel(num_atoms)
     return levels_of(values, step), LevelModel(num_atoms)
 
+# %% ../../nbs/sparse/07_coding.ipynb #29d84bef
 def walk_code(coder,  # Writer or Meter
               code:SparseCode,  # (N, S)
               num_atoms:int,  # K
@@ -581,6 +593,7 @@ def read_sizes(body:bytes,  # an unsealed stream
     if len(grid) not in (1, 3) or prod(grid) * slots > most: raise ValueError(f'data: a grid {grid} of {slots} slots is not allowed; allowed: (N,) or (B, h, w), at most {most} slots')
     return grid, slots, at
 
+# %% ../../nbs/sparse/07_coding.ipynb #e424f560
 def decode_code(data:bytes,  # as from `encode_code`
                 num_atoms:int,  # as given there
                 step:Tensor|float|None,  # as given there
@@ -592,7 +605,8 @@ def decode_code(data:bytes,  # as from `encode_code`
     grid, slots, at = read_sizes(body, num_atoms, most)
     coefficients, model = coefficients_for(step, np.zeros((prod(grid), slots), dtype=np.float32), num_atoms)
     atoms, coefficients = code_signals(Reader(body[at:]), np.zeros(coefficients.shape, dtype=np.int64), np.zeros(prod(grid), dtype=np.int64), coefficients, num_atoms, model)
-    values = coefficients.astype(np.float32) * np.float32(step if isinstance(step, float) else 1)
+    values = coefficients.astype(np.float32)
+    if isinstance(step, float): values *= np.float32(step)
     code = SparseCode(torch.from_numpy(atoms), torch.from_numpy(values), grid if len(grid) == 3 else None)
     if code.values.isfinite().all() and torch.equal(canonical(code).indices, code.indices): return code
     raise ValueError('data: a coefficient is zero or not finite; allowed: other numbers')

@@ -174,10 +174,10 @@ def learn_book(self:HybridQuantizer,
 
 # %% ../../nbs/sparse/08_hybrid.ipynb #47809c0e
 @patch
-def part(self:HybridQuantizer,
-         magnitudes:Tensor,  # (N, S)
-         codes:list  # choices of the codebooks before, (N,) each
-        )->Tensor:  # (N, S/Q) or (N, S)
+def next_vectors(self:HybridQuantizer,
+                 magnitudes:Tensor,  # (N, S)
+                 codes:list  # choices of the codebooks before, (N,) each
+                )->Tensor:  # (N, S/Q) or (N, S)
     "What the next codebook has to code."
     if self.quantization == 'product': return magnitudes.chunk(self.num_quantizers, 1)[len(codes)]
     return left_over(magnitudes, [self.entries(q)[c] for q, c in enumerate(codes)])
@@ -191,7 +191,7 @@ def quantize(self:HybridQuantizer,
     "Coefficient codes of sorted magnitudes."
     codes = []
     for number in range(self.num_quantizers):
-        vectors = self.part(magnitudes, codes)
+        vectors = self.next_vectors(magnitudes, codes)
         if learn and len(vectors): self.learn_book(number, vectors)
         codes.append(self.choose(number, vectors))
     return torch.stack(codes, 1)
@@ -206,6 +206,14 @@ def magnitudes(self:HybridQuantizer,
 
 # %% ../../nbs/sparse/08_hybrid.ipynb #5554f7ed
 @patch
+def split_tokens(self:HybridQuantizer,
+                 code:Tensor  # (B, S+Q, h, w)
+                )->tuple[Tensor, Tensor]:  # atom tokens (B*h*w, S), coefficient codes (B*h*w, Q)
+    "The tokens of all patches, row by row."
+    return code.movedim(1, -1).flatten(0, -2).split([self.sparsity_level, self.num_quantizers], 1)
+
+# %% ../../nbs/sparse/08_hybrid.ipynb #b78c86f4
+@patch
 def code_signals(self:HybridQuantizer,
                  signals:Tensor,  # (N, d)
                  shape:tuple  # (B, h, w)
@@ -217,13 +225,7 @@ def code_signals(self:HybridQuantizer,
     tokens = torch.cat([to_tokens(kept, self.num_embeddings), codes], 1)
     return tokens.view(*shape, tokens.shape[1]).movedim(-1, 1)
 
-@patch
-def split_tokens(self:HybridQuantizer,
-                 code:Tensor  # (B, S+Q, h, w)
-                )->tuple[Tensor, Tensor]:  # atom tokens (B*h*w, S), coefficient codes (B*h*w, Q)
-    "The tokens of all patches, row by row."
-    return code.movedim(1, -1).flatten(0, -2).split([self.sparsity_level, self.num_quantizers], 1)
-
+# %% ../../nbs/sparse/08_hybrid.ipynb #6689ebf8
 @patch
 def decode(self:HybridQuantizer,
            code:Tensor  # (B, S+Q, h, w), as from `encode`

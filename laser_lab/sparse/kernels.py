@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['FINITE', 'BLOCK', 'compiled', 'padded', 'block_maxima', 'place_of_largest', 'next_direction', 'explain',
            'solve_upper', 'subtract_atoms', 'refine', 'recursive_scores', 'leave_span', 'take', 'energy_of',
-           'write_code', 'support', 'orthogonal_search', 'slot_of', 'matching_search']
+           'write_code', 'support', 'orthogonal_search', 'slot_of', 'matching_search', 'accumulate', 'to_unit_length',
+           'descend', 'move_atom', 'approximate_sweep', 'leading_direction', 'exact_sweep']
 
 # %% ../../nbs/sparse/05_kernels.ipynb #53741d19
 import math
@@ -211,3 +212,85 @@ def matching_search(signals, gram, lengths, correlations, tolerance, limits, ste
             chosen[slot], count, left = k, max(count, slot + 1), left - reach * reach
             explain(correlation, gram, k, reach)
         write_code(n, count, chosen, c, scale, lengths, indices, values)
+
+# %% ../../nbs/sparse/05_kernels.ipynb #6dbcc381
+@compiled
+def accumulate(signals, indices, values, A, B): # A (K, K) and B (K, d) are added to
+    for n in range(len(signals)):
+        for s in range(values.shape[1]):
+            k, a = indices[n, s], values[n, s]
+            if a == 0: continue
+            for t in range(values.shape[1]): A[k, indices[n, t]] += a * values[n, t]
+            for j in range(signals.shape[1]): B[k, j] += a * signals[n, j]
+
+# %% ../../nbs/sparse/05_kernels.ipynb #445ae496
+@compiled
+def to_unit_length(vector, atoms, k): # row k of atoms is the vector at unit length, unless it is zero
+    energy = energy_of(vector)
+    if energy > 0:
+        scale = 1 / math.sqrt(energy)
+        for j in range(len(vector)): atoms[k, j] = vector[j] * scale
+
+@compiled
+def descend(atoms, A, B, known): # one pass over atoms (K, d); those with A[k, k] below `known` stay
+    (K, d), new = atoms.shape, np.empty(atoms.shape[1], atoms.dtype)
+    for k in range(K):
+        if not A[k, k] > known: continue
+        for j in range(d): new[j] = B[k, j]
+        for i in range(K):
+            a = A[k, i]
+            if a != 0:
+                for j in range(d): new[j] -= a * atoms[i, j]
+        for j in range(d): new[j] = atoms[k, j] + new[j] / A[k, k]
+        to_unit_length(new, atoms, k)
+
+# %% ../../nbs/sparse/05_kernels.ipynb #c7f7eb21
+@compiled
+def move_atom(k, new, residual, atoms, values, entries, slots): # atom k becomes `new`; its coefficients and residuals follow
+    d, both = len(new), atoms.dtype.type(0)
+    for j in range(d): both += atoms[k, j] * new[j]
+    for entry in entries:
+        n, old = entry // slots, values[entry]
+        value = old * both
+        for j in range(d): value += residual[n, j] * new[j]
+        for j in range(d): residual[n, j] += old * atoms[k, j] - value * new[j]
+        values[entry] = value
+    for j in range(d): atoms[k, j] = new[j]
+
+@compiled
+def approximate_sweep(residual, atoms, values, order, starts, slots):
+    "AK-SVD: residual (N, d), atoms (K, d) and the flattened values change in place."
+    (K, d), new = atoms.shape, np.empty((1, atoms.shape[1]), atoms.dtype)
+    for k in range(K):
+        entries, weight = order[starts[k]:starts[k + 1]], atoms.dtype.type(0)
+        new[:] = 0
+        for entry in entries:
+            a, n = values[entry], entry // slots
+            weight += a * a
+            for j in range(d): new[0, j] += a * residual[n, j]
+        for j in range(d): new[0, j] += weight * atoms[k, j]
+        to_unit_length(new[0].copy(), new, 0)
+        if weight > 0: move_atom(k, new[0], residual, atoms, values, entries, slots)
+
+# %% ../../nbs/sparse/05_kernels.ipynb #8558d797
+@compiled
+def leading_direction(errors): # the right singular vector of the largest singular value of errors (n, d), in float64
+    n, d = errors.shape
+    if n >= d: return np.ascontiguousarray(np.linalg.eigh(errors.T @ errors)[1][:, -1])
+    return errors.T @ np.ascontiguousarray(np.linalg.eigh(errors @ errors.T)[1][:, -1])
+
+@compiled
+def exact_sweep(residual, atoms, values, order, starts, slots):
+    "K-SVD: residual (N, d), atoms (K, d) and the flattened values change in place."
+    (K, d), new = atoms.shape, np.empty((1, atoms.shape[1]), atoms.dtype)
+    for k in range(K):
+        entries = order[starts[k]:starts[k + 1]]
+        if len(entries) == 0: continue
+        errors = np.empty((len(entries), d))
+        for i in range(len(entries)):
+            for j in range(d): errors[i, j] = residual[entries[i] // slots, j] + values[entries[i]] * atoms[k, j]
+        direction, same = leading_direction(errors), 0.
+        if not energy_of(direction) > 0: continue
+        for j in range(d): same += direction[j] * atoms[k, j]
+        to_unit_length(np.where(same < 0, -direction, direction), new, 0)
+        move_atom(k, new[0], residual, atoms, values, entries, slots)

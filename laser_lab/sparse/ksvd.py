@@ -10,7 +10,8 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-from .dictionary import DictionaryLearning, learning_step, repeated_atoms, replace_atoms
+from .dictionary import DictionaryLearning
+from .learning import learning_step, repeated_atoms, replace_atoms
 from .pursuit import SparseCode, pursuit, unit_columns
 from .ranks import all_reduce, from_first_rank, gather_batch
 
