@@ -13,7 +13,7 @@ setup(name=cfg['lib_name'], version=cfg['version'], description=cfg['description
       packages=find_packages(include=['laser_lab', 'laser_lab.*']),
       python_requires=f">={cfg['min_python']},<3.13",
       install_requires=cfg['requirements'].split(),
-      extras_require={'dev': cfg['dev_requirements'].split()},
+      extras_require={extra: cfg[f'{extra}_requirements'].split() for extra in ('dev', 'bench')},
       entry_points={'console_scripts': cfg['console_scripts'].split(), 'nbdev': [f"laser_lab={cfg['lib_path']}._modidx:d"]},
       classifiers=['Development Status :: 3 - Alpha', 'Intended Audience :: Science/Research', 'License :: OSI Approved :: MIT License',
                    'Natural Language :: English', *(f'Programming Language :: Python :: 3.{v}' for v in (10, 11, 12))],

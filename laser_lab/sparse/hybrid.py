@@ -14,9 +14,10 @@ import torch.nn as nn
 from fastcore.basics import patch
 from torch import Tensor
 
-from ..metrics import entropy_bits
-from .dictionary import from_patches, learn_dictionary
+from .coding import decode_symbols, encode_symbols, read_number, symbol_bits, write_numbers
+from .dictionary import from_patches
 from .ksvd import KSVDDictionaryLearning
+from .learning import learn_dictionary
 from .pursuit import SparseCode, pursuit
 from .ranks import all_reduce
 from .vq import VectorQuantizer, code_sums, follow_means, nearest
@@ -237,13 +238,41 @@ def decode(self:HybridQuantizer,
 
 # %% ../../nbs/sparse/08_hybrid.ipynb #5c0bcba4
 @patch
+def used_tokens(self:HybridQuantizer,
+                code:Tensor  # (B, S+Q, h, w)
+               )->Tensor:  # (number of used slots,)
+    "Atom tokens of the slots whose magnitude is not zero."
+    tokens, codes = self.split_tokens(code)
+    return tokens[self.magnitudes(codes) > 0]
+
+@patch
 def bits(self:HybridQuantizer,
          code:Tensor  # (B, S+Q, h, w)
         )->float:  # bits
-    "Bits for the whole code by empirical entropy: coefficient codes, and atom tokens of the slots that these use; tables are not counted."
-    tokens, codes = self.split_tokens(code)
-    used = tokens[self.magnitudes(codes) > 0]
-    return sum(entropy_bits(c, self.num_coef_codes) for c in codes.unbind(1)) + entropy_bits(used, 2 * self.num_embeddings + 1)
+    "Length of the compressed code, without writing it."
+    return symbol_bits(code[:, self.sparsity_level:], self.num_coef_codes, axis=1) + symbol_bits(self.used_tokens(code), 2 * self.num_embeddings + 1) + 16
+
+@patch
+def compress(self:HybridQuantizer,
+             code:Tensor  # (B, S+Q, h, w)
+            )->bytes:
+    "The code as bytes; they hold its shape and checksums."
+    first = encode_symbols(code[:, self.sparsity_level:], self.num_coef_codes, axis=1)
+    return write_numbers([len(first)]) + first + encode_symbols(self.used_tokens(code), 2 * self.num_embeddings + 1)
+
+@patch
+def decompress(self:HybridQuantizer,
+               data:bytes  # from `compress`
+              )->Tensor:  # (B, S+Q, h, w)
+    "The code that the bytes stand for; damaged bytes are refused."
+    length, at = read_number(data, 0)
+    codes = decode_symbols(data[at:at + length], self.num_coef_codes, axis=1)
+    if codes.ndim != 4 or codes.shape[1] != self.num_quantizers: raise ValueError(f'data: coefficient codes of shape {tuple(codes.shape)} are not allowed; allowed: (B, {self.num_quantizers}, h, w)')
+    tokens, unused = decode_symbols(data[at + length:], 2 * self.num_embeddings + 1), 2 * self.num_embeddings
+    used = self.magnitudes(codes.movedim(1, -1).flatten(0, -2)) > 0
+    if tokens.shape != (int(used.sum()),): raise ValueError(f'data: atom tokens of shape {tuple(tokens.shape)} are not allowed; allowed: ({int(used.sum())},), one for each slot in use')
+    atoms = torch.full(used.shape, unused).masked_scatter_(used, tokens)
+    return torch.cat([atoms.unflatten(0, (len(codes), *codes.shape[2:])).movedim(-1, 1), codes], 1)
 
 @patch
 def indices(self:HybridQuantizer,

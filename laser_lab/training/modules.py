@@ -135,7 +135,7 @@ def encode_time(model:Autoencoder, # in eval mode
 def measure(model:Autoencoder, # any registered model
             batches            # iterable of (images, labels)
            )->dict:            # bpp, psnr, ssim, mse, share_used, perplexity, encode_us_per_pixel
-    "Rate and quality over a whole set: per-image means, bits by the empirical entropy of the set's code."
+    "Rate and quality over a whole set: per-image means, rate from the bytes of the set's code."
     model, device, rows, codes = model.eval(), next(model.parameters()).device, [], []
     for x, _ in batches:
         x = x.to(device)
@@ -144,7 +144,7 @@ def measure(model:Autoencoder, # any registered model
         rows += [_image_row(r[None], i[None]) for r, i in zip(x_recon.clamp(0, 1), x)]
     code, pixels = concat_codes(codes), sum(r.pop('pixels') for r in rows)
     counts = metrics.usage(model.bottleneck.indices(code), model.bottleneck.num_embeddings)
-    return dict(bpp=model.bits(code) / pixels, **{k: statistics.fmean(r[k] for r in rows) for k in rows[0]},
+    return dict(bpp=8 * len(model.bottleneck.compress(code)) / pixels, **{k: statistics.fmean(r[k] for r in rows) for k in rows[0]},
                 share_used=metrics.share_used(counts), perplexity=metrics.perplexity(counts), encode_us_per_pixel=encode_time(model, x))
 
 def _image_row(x_recon, x): # quality of one image

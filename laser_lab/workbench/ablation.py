@@ -7,11 +7,10 @@ __all__ = ['SPARSE', 'BOTTLENECKS', 'BENCH', 'COLUMNS', 'UNITS', 'StudyConfig', 
            'run_study', 'read_results', 'mean_spread', 'result_table', 'markdown_table', 'show_table']
 
 # %% ../../nbs/workbench/01_ablation.ipynb #0814a3ad
-import faulthandler, json, os, re, statistics
+import json, os, re, statistics
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from multiprocessing.util import Finalize
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +19,7 @@ from tqdm.auto import tqdm
 
 from ..config import Config, ConfigError, compose, listof, load_config, register, save_config
 from ..training.logs import read_log
-from ..training.run import RunConfig, train
+from ..training.run import RunConfig, start_worker, train
 
 # %% ../../nbs/workbench/01_ablation.ipynb #894f6f50
 @dataclass
@@ -92,12 +91,6 @@ def _follow(futures, bar): # move the bar until all runs are done; the first fai
         bar.set_postfix_str(', '.join(run.name for f, run in futures.items() if f.running()))
 
 # %% ../../nbs/workbench/01_ablation.ipynb #a3f6a58b
-def _start_worker(): # one thread each; at the end leave at once, as the interpreter's own farewell may wait for ever on threads of native libraries
-    torch.set_num_threads(1)
-    faulthandler.enable()
-    Finalize(None, os._exit, args=(0,), exitpriority=-100)
-
-# %% ../../nbs/workbench/01_ablation.ipynb #61e59f40
 def run_study(study:StudyConfig,  # what to run
               folder,             # folder of the study
               workers:int=None    # runs trained at the same time; None decides by the hardware
@@ -108,7 +101,7 @@ def run_study(study:StudyConfig,  # what to run
     todo = [(cfg, folder/f'{slug(label)}-seed{seed}') for label, seed, cfg in runs]
     todo = [(cfg, run) for cfg, run in todo if not (run/'result.json').exists()]
     for cfg, _ in todo: cfg.training.progress = False
-    with (ProcessPoolExecutor(workers_for(runs, workers), get_context('spawn'), _start_worker) as pool,
+    with (ProcessPoolExecutor(workers_for(runs, workers), get_context('spawn'), start_worker) as pool,
           tqdm(total=sum(cfg.training.max_steps or 0 for cfg, _ in todo) or None, unit='step', desc=study.title) as bar):
         futures = {pool.submit(train, cfg, run): run for cfg, run in todo}
         try: _follow(futures, bar)
