@@ -188,7 +188,7 @@ def rate_distortion_figure(points:dict, # method -> list of settings: (bpp, psnr
     seeds = torch.cat([point for s in settings.values() for point in s] + ([checked_points(highlight, 'highlight')] if highlight is not None else []))
     rate_axis(ax, seeds[:, 0].tolist())
     if highlight is not None: show_highlight(ax, highlight)
-    ax.set(xlabel='rate (bits per pixel, entropy estimate)', ylabel='PSNR (dB)')
+    ax.set(xlabel='rate (bits per pixel)', ylabel='PSNR (dB)')
     ax.margins(y=0.15)
     ax.grid(True)
     repeated = any(len(point)>1 for s in settings.values() for point in s)

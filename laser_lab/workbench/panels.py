@@ -177,7 +177,7 @@ class Explored:
     error:Tensor           # (H, W) absolute error, mean over the channels
     code_map:Tensor        # (h, w) entries or L1 norms
     counts:Tensor          # (K,) uses of each entry
-    rate:float             # bits per pixel of the code, by empirical entropies
+    rate:float             # bits per pixel of the compressed code
     codebook_rate:float    # bits per pixel that the codebook would add at 8 bits a number
     psnr:float             # dB
     seconds:float          # time for fitting and coding
@@ -241,7 +241,7 @@ def show_plane(ax,                # axes to draw on
         if xy: ax.plot(*zip(*xy), **{**category(i), 'linestyle': ''}, alpha=.8, label=method)
     rate_axis(ax, [t.rate for t in points])
     ax.plot(explored.rate, min(explored.psnr, CEILING), 'o', markersize=13, markerfacecolor='none', markeredgecolor=REFERENCE, markeredgewidth=1.5)
-    ax.set(xlabel='rate (bits per pixel, entropy estimate)', ylabel='PSNR (dB)' + (f', at most {CEILING:.0f} drawn' if any(t.psnr > CEILING for t in points) else ''), title=f'rate and distortion, {len(points)} tried on this picture')
+    ax.set(xlabel='rate (bits per pixel)', ylabel='PSNR (dB)' + (f', at most {CEILING:.0f} drawn' if any(t.psnr > CEILING for t in points) else ''), title=f'rate and distortion, {len(points)} tried on this picture')
     ax.margins(y=.25)
     ax.grid(True)
     ax.legend(loc='best', handletextpad=.2, borderpad=.1)
