@@ -619,10 +619,11 @@ def stream_bits(code, num_atoms, step, memory): # what a stream would take, with
 
 def encode_code(code:SparseCode,  # (N, S), any order of slots, atoms of a signal distinct
                 num_atoms:int,  # K
-                step:Tensor|float|None  # distance between the levels of the values; None: real coefficients; 'support': atoms only
+                step:Tensor|float|None,  # distance between the levels of the values; None: real coefficients; 'support': atoms only
+                memory:int|None=None  # one of MEMORIES; None: the cheapest, at three times the time
                )->bytes:
     "Write a sparse code; `decode_code` gives it back in canonical form."
-    memory = cheapest(lambda m: stream_bits(code, num_atoms, step, m), len(code.values))
+    if memory is None: memory = cheapest(lambda m: stream_bits(code, num_atoms, step, m), len(code.values))
     header = walk_code(writer := Writer(), code, num_atoms, step, memory)
     return seal(header + words_to_bytes(writer.coder.get_compressed()), ('sparse code', num_atoms, step_number(step)))
 

@@ -6,7 +6,7 @@
 __all__ = ['METHODS', 'ENGINES', 'SparseCode', 'unit_columns', 'outside_span', 'add_direction', 'resolution', 'dependence',
            'place_of_largest', 'best_atom', 'worth_adding', 'solve_coefficients', 'orthogonal_pursuit', 'place',
            'matching_pursuit', 'check_matrix', 'check_tolerance', 'check_pursuit', 'chunk_rows', 'search_chunk',
-           'energy_left', 'torch_codes', 'in_threads', 'compiled_codes', 'code_twice', 'pursuit']
+           'energy_left', 'in_threads', 'torch_codes', 'compiled_codes', 'code_twice', 'pursuit']
 
 # %% ../../nbs/sparse/02_pursuit.ipynb #9cab18a6
 from concurrent.futures import ThreadPoolExecutor
@@ -99,8 +99,8 @@ def place_of_largest(scores:Tensor  # (N, K)
     K = scores.shape[1]
     if scores.device.type != 'cpu' or K < 128 or K % 16: return scores.argmax(1)
     part = scores.view(-1, 16, K // 16)
-    column = part.amax(1).argmax(1)
-    return part.gather(2, column[:, None, None].expand(-1, 16, 1)).squeeze(2).argmax(1) * (K // 16) + column
+    column = part.amax(1).max(1).indices
+    return part.gather(2, column[:, None, None].expand(-1, 16, 1)).squeeze(2).max(1).indices * (K // 16) + column
 
 def best_atom(correlation:Tensor,  # (N, K) correlations of the unit atoms with the residual
               outside:Tensor|None=None,  # (N, K) squared length of every atom outside the span, infinite where there is next to none, for ORMP
@@ -129,8 +129,9 @@ def solve_coefficients(triangle:Tensor,  # (N, S, S) lower triangular: chosen at
     "Least-squares coefficients of the chosen atoms, with one step of refinement."
     solve = torch.linalg.solve_triangular
     coefficients = solve(triangle.mT, heights[..., None], upper=True)
-    residual = signals[..., None] - chosen.mT @ coefficients
-    return (coefficients + solve(triangle.mT, solve(triangle, chosen @ residual, upper=False), upper=True)).squeeze(2)
+    residual = signals - (chosen * coefficients).sum(1)
+    reached = (chosen * residual[:, None]).sum(2, keepdim=True)  # a batched matrix product would take longer than these small sums
+    return (coefficients + solve(triangle.mT, solve(triangle, reached, upper=False), upper=True)).squeeze(2)
 
 # %% ../../nbs/sparse/02_pursuit.ipynb #ba392962
 def orthogonal_pursuit(signals:Tensor,  # (N, d) of unit norm, or zero
@@ -280,7 +281,16 @@ def energy_left(signals:Tensor,  # (N, d)
     rest = signals[free] - SparseCode(code.indices[free], code.values[free]).reconstruct(unit)
     return left.index_put_((free,), rest.square().sum(1) / signals[free].square().sum(1).clamp_min(1e-30))
 
-# %% ../../nbs/sparse/02_pursuit.ipynb #dd3e5250
+# %% ../../nbs/sparse/02_pursuit.ipynb #9d3ef895
+def in_threads(function,  # called with each item
+               items:list  # one after the other, or side by side
+              ):
+    "Spread calls that release the interpreter's lock over as many threads as PyTorch may use."
+    threads = min(torch.get_num_threads(), len(items))
+    if threads < 2: return [function(item) for item in items]
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool: return list(pool.map(function, items))
+
+# %% ../../nbs/sparse/02_pursuit.ipynb #b7facf3d
 def torch_codes(signals:Tensor,  # (N, d)
                 unit:Tensor,  # (d, K) unit atoms
                 slots:int,  # S
@@ -292,21 +302,17 @@ def torch_codes(signals:Tensor,  # (N, d)
     "Code all signals by PyTorch, on any device."
     steps = slots if method == 'mp' else min(slots, *unit.shape)
     unit = F.pad(unit, (0, -unit.shape[1] % 16))
-    gram, rows = unit.T @ unit, rows or chunk_rows(steps * unit.shape[1], signals.device)
-    table = unit.new_empty(0 if method == 'mp' else steps - 1, min(rows, len(signals)), unit.shape[1])
-    parts = [search_chunk(x, unit, gram, steps, method, t, table) for x, t in zip(signals.split(rows), tol.split(rows))]
-    indices, values, left = map(torch.cat, zip(*parts))
+    gram, rows, on_cpu = unit.T @ unit, rows or chunk_rows(steps * unit.shape[1], signals.device), signals.device.type == 'cpu'
+    tables = [unit.new_empty(0 if method == 'mp' else steps - 1, min(rows, len(signals)), unit.shape[1]) for _ in range(torch.get_num_threads() if on_cpu else 1)]
+    def work(part): # signals and tolerances of a chunk
+        table = tables.pop()
+        found = search_chunk(part[0], unit, gram, steps, method, part[1], table)
+        tables.append(table)
+        return found
+    chunks = list(zip(signals.split(rows), tol.split(rows)))
+    indices, values, left = map(torch.cat, zip(*(in_threads(work, chunks) if on_cpu else map(work, chunks))))
     values = values / torch.where(length > 0, length, 1)[indices]
     return F.pad(indices * (values != 0), (0, slots - steps)), F.pad(values, (0, slots - steps)), left
-
-# %% ../../nbs/sparse/02_pursuit.ipynb #9d3ef895
-def in_threads(function,  # called with each item
-               items:list  # one after the other, or side by side
-              ):
-    "Spread calls that release the interpreter's lock over as many threads as PyTorch may use."
-    threads = min(torch.get_num_threads(), len(items))
-    if threads < 2: return [function(item) for item in items]
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool: return list(pool.map(function, items))
 
 # %% ../../nbs/sparse/02_pursuit.ipynb #35497b48
 def compiled_codes(signals:Tensor,  # (N, d) on the CPU
