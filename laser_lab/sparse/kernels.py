@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FINITE', 'BLOCK', 'compiled', 'padded', 'block_maxima', 'place_of_largest', 'next_direction', 'explain',
-           'solve_upper', 'subtract_atoms', 'refine', 'recursive_scores', 'leave_span', 'take', 'energy_of',
-           'write_code', 'support', 'orthogonal_search', 'slot_of', 'matching_search', 'accumulate', 'to_unit_length',
-           'descend', 'move_atom', 'approximate_sweep', 'leading_direction', 'exact_sweep']
+           'solve_upper', 'subtract_atoms', 'refine', 'nearly_dependent', 'recursive_scores', 'leave_span', 'take',
+           'energy_of', 'write_code', 'support', 'orthogonal_search', 'slot_of', 'matching_search', 'accumulate',
+           'to_unit_length', 'descend', 'move_atom', 'approximate_sweep', 'leading_direction', 'exact_sweep']
 
 # %% ../../nbs/sparse/05_kernels.ipynb #53741d19
 import math
@@ -99,6 +99,12 @@ def refine(L, atoms, chosen, r, count, c, y): # c plus the solution of L L' y = 
     solve_upper(L, y, count, y)
     for s in range(count): c[s] += y[s]
 
+@compiled
+def nearly_dependent(L, count): # whether some chosen atom has little of its length outside the span of those before it
+    for s in range(1, count):
+        if L[s, s] < .2: return True
+    return False
+
 # %% ../../nbs/sparse/05_kernels.ipynb #1d33f11d
 @compiled
 def recursive_scores(correlation, outside, noise, floor, scores): # (K,) each; scores is written
@@ -110,7 +116,10 @@ def recursive_scores(correlation, outside, noise, floor, scores): # (K,) each; s
 
 @compiled
 def leave_span(outside, directions, s): # what is left outside the span after direction s joined it
-    for j in range(len(outside)): outside[j] -= directions[s, j] * directions[s, j]
+    if s == 0:
+        for j in range(len(outside)): outside[j] = 1 - directions[0, j] * directions[0, j]
+    else:
+        for j in range(len(outside)): outside[j] -= directions[s, j] * directions[s, j]
 
 # %% ../../nbs/sparse/05_kernels.ipynb #8a8289c4
 @compiled
@@ -148,11 +157,11 @@ def write_code(n, count, chosen, c, scale, lengths, indices, values): # row n of
 def support(correlation, gram, energy, goal, limits, recursive, L, h, directions, outside, scores, maxima, chosen):
     "Choose up to len(h) atoms for one signal by OMP or ORMP; how many."
     noise, floor, left = limits[0] * math.sqrt(energy), limits[1], energy
-    if recursive: outside[:] = 1
     for s in range(len(h)):
-        if recursive: recursive_scores(correlation, outside, noise, floor, scores)
-        block_maxima(scores if recursive else correlation, maxima)
-        k, part = place_of_largest(scores if recursive else correlation, maxima), correlation.dtype.type(1)
+        ranked = recursive and s > 0  # the first atom is the same by both rules
+        if ranked: recursive_scores(correlation, outside, noise, floor, scores)
+        block_maxima(scores if ranked else correlation, maxima)
+        k, part = place_of_largest(scores if ranked else correlation, maxima), correlation.dtype.type(1)
         if not abs(correlation[k]) > noise or left <= goal: return s
         for t in range(s):
             L[s, t] = directions[t, k]
@@ -181,8 +190,9 @@ def orthogonal_search(signals, atoms, gram, lengths, correlations, tolerance, li
         goal = tolerance[n] * tolerance[n] * energy if tolerance[n] > 0 else -energy
         count = support(correlation, gram, energy, goal, limits, recursive, L, h, directions, outside, scores, maxima, chosen) if energy > 0 else 0
         solve_upper(L, h, count, c)
-        subtract_atoms(x, atoms, chosen, c, count, r)
-        refine(L, atoms, chosen, r, count, c, y)
+        if nearly_dependent(L, count):
+            subtract_atoms(x, atoms, chosen, c, count, r)
+            refine(L, atoms, chosen, r, count, c, y)
         write_code(n, count, chosen, c, scale, lengths, indices, values)
         left[n] = subtract_atoms(x, atoms, chosen, c, count, r) / energy if count < steps and energy > 0 else kind.type(0)
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LEARNERS', 'atoms_from_signals', 'entries_by_atom', 'leading_direction', 'new_atom', 'torch_sweep', 'compiled_sweep',
            'sweep', 'accumulate', 'optimal_directions', 'descend', 'OnlineLearner', 'repeated_atoms', 'replace_atoms',
-           'learning_step', 'check_learning', 'first_atoms', 'online_pass', 'batch_pass', 'learn_dictionary']
+           'learning_step', 'check_learning', 'first_atoms', 'online_pass', 'batch_pass', 'passes', 'learn_dictionary']
 
 # %% ../../nbs/sparse/06_learning.ipynb #0aa5b43b
 from dataclasses import dataclass
@@ -238,7 +238,7 @@ def first_atoms(signals:Tensor,  # (N, d)
     if dictionary.shape != (d, num_atoms): raise ValueError(f'dictionary: shape {tuple(dictionary.shape)} is not allowed; allowed: {(d, num_atoms)}')
     return unit_columns(check_matrix('dictionary', dictionary).to(signals))[0]
 
-# %% ../../nbs/sparse/06_learning.ipynb #adc4b14f
+# %% ../../nbs/sparse/06_learning.ipynb #af0d8492
 def online_pass(learner:OnlineLearner,  # changed in place
                 signals:Tensor,  # (N, d)
                 batch_size:int,  # signals per update
@@ -254,6 +254,21 @@ def batch_pass(dictionary, signals, sparsity_level, method, pursuit_method): # t
     dictionary, counts, norms = learning_step(signals, dictionary, sparsity_level, method, pursuit_method)
     return replace_atoms(dictionary, (counts == 0) | repeated_atoms(dictionary), signals, norms)[0], norms
 
+def passes(signals:Tensor,  # (N, d)
+           learner:OnlineLearner,  # changed in place
+           method:str,  # 'online', 'aksvd', 'ksvd' or 'mod'
+           batch_size:int,  # signals per update, online method only
+           generator:torch.Generator  # order of the signals
+          ):  # yields the mean squared error of each pass, coded before the update
+    "Learn from all signals again and again."
+    while True:
+        if method == 'online': norms = online_pass(learner, signals, batch_size, generator)
+        else:
+            dictionary, norms = batch_pass(learner.dictionary, signals, learner.sparsity_level, method, learner.pursuit_method)
+            learner.atoms.copy_(dictionary.T)
+        yield norms.square().mean().item() / signals.shape[1]
+
+# %% ../../nbs/sparse/06_learning.ipynb #adc4b14f
 @torch.no_grad()
 def learn_dictionary(signals:Tensor,  # (N, d)
                      num_atoms:int,  # K
@@ -270,10 +285,8 @@ def learn_dictionary(signals:Tensor,  # (N, d)
     from tqdm.auto import trange
     signals = check_learning(signals, num_atoms, sparsity_level, method, iterations, pursuit_method)
     generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())) if seed is None else seed)
-    D = first_atoms(signals, num_atoms, dictionary, generator)
-    learner = OnlineLearner(D, sparsity_level, pursuit_method)
-    for i in trange(iterations, desc=method, delay=2, leave=False, disable=callback is not None):
-        if method == 'online': norms, D = online_pass(learner, signals, batch_size, generator), learner.dictionary
-        else: D, norms = batch_pass(D, signals, sparsity_level, method, pursuit_method)
-        if callback: callback(i, norms.square().mean().item() / signals.shape[1])
-    return D.contiguous()
+    learner = OnlineLearner(first_atoms(signals, num_atoms, dictionary, generator), sparsity_level, pursuit_method)
+    bar = trange(iterations, desc=method, delay=2, leave=False, disable=callback is not None)
+    for i, error in zip(bar, passes(signals, learner, method, batch_size, generator)):
+        if callback: callback(i, error)
+    return learner.dictionary.contiguous()
