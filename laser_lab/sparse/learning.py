@@ -70,7 +70,9 @@ def torch_sweep(residual, atoms, values, order, starts, slots, exact): # residua
 
 def compiled_sweep(residual, atoms, values, order, starts, slots, exact):
     from laser_lab.sparse.kernels import approximate_sweep, exact_sweep
-    (exact_sweep if exact else approximate_sweep)(residual.numpy(), atoms.numpy(), values.numpy(), order.numpy(), starts.numpy(), slots)
+    from threadpoolctl import threadpool_limits
+    with threadpool_limits(torch.get_num_threads(), 'blas'): # of the eigenvalue problems
+        (exact_sweep if exact else approximate_sweep)(residual.numpy(), atoms.numpy(), values.numpy(), order.numpy(), starts.numpy(), slots)
 
 @torch.no_grad()
 def sweep(signals:Tensor,  # (N, d)

@@ -71,8 +71,8 @@ def figures(results:list, # from `read_results`
             'Distances between entries': distances_figure(pick('atoms'))}
 
 # %% ../../nbs/workbench/04_report.ipynb #f18c0a0f
-NOTE = ('Rates are entropy estimates: the empirical entropy of the indices and of the quantized coefficients over all held-out images, without the cost of the probability tables '
-        'and without the model. PSNR, SSIM and MSE are means over the held-out images, clipped to [0, 1]. Spread is the sample standard deviation over seeds. Times are those of one thread while other runs of the study were training.')
+NOTE = ('Rates are measured: the bytes that an adaptive range coder writes for the indices and quantized coefficients of all held-out images, checksum included, the model not included. '
+        'PSNR, SSIM and MSE are means over the held-out images, clipped to [0, 1]. Spread is the sample standard deviation over seeds. Times are those of one thread while other runs of the study were training.')
 
 def png_of(figure)->bytes: # PNG file
     "A figure as it is stored, with nothing cut off."
@@ -134,5 +134,5 @@ def ablate(cfg:AblateConfig,           # what to do
     try: run_study(study, folder, cfg.workers)
     except KeyboardInterrupt as e: raise KeyboardInterrupt(f'{folder}: stopped; continue with `laser-lab ablate resume={folder}`') from e
     report(folder, command)
-    show_table(result_table(read_results(folder)), f'{study.title}: held-out photographs, rate by entropy estimate, mean ± spread over seeds {study.seeds}')
+    show_table(result_table(read_results(folder)), f'{study.title}: held-out photographs, rate in bytes written, mean ± spread over seeds {study.seeds}')
     return folder
