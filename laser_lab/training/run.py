@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TrainingConfig', 'RunConfig', 'environment', 'new_folder', 'OneBar', 'processes', 'extra_loggers', 'make_trainer',
-           'Interrupted', 'train', 'start_worker']
+           'Interrupted', 'train', 'start_worker', 'train_from']
 
 # %% ../../nbs/training/04_run.ipynb #8451d7f7
 import datetime, faulthandler, logging, os, platform, subprocess, time, warnings
@@ -218,3 +218,9 @@ def start_worker():
     torch.set_num_threads(1)
     faulthandler.enable()
     Finalize(None, os._exit, args=(0,), exitpriority=-100)
+
+def train_from(values:dict, # a run's configuration as plain values, which any process can read
+               folder       # folder of the run
+              )->Path:      # the same folder
+    "Train what `RunConfig.to_dict` describes."
+    return train(RunConfig.from_dict(values), folder)

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from ..config import Config, ConfigError, compose, listof, load_config, register, save_config
 from ..training.logs import read_log
-from ..training.run import RunConfig, start_worker, train
+from ..training.run import RunConfig, start_worker, train_from
 
 # %% ../../nbs/workbench/01_ablation.ipynb #894f6f50
 @dataclass
@@ -103,7 +103,7 @@ def run_study(study:StudyConfig,  # what to run
     for cfg, _ in todo: cfg.training.progress = False
     with (ProcessPoolExecutor(workers_for(runs, workers), get_context('spawn'), start_worker) as pool,
           tqdm(total=sum(cfg.training.max_steps or 0 for cfg, _ in todo) or None, unit='step', desc=study.title) as bar):
-        futures = {pool.submit(train, cfg, run): run for cfg, run in todo}
+        futures = {pool.submit(train_from, cfg.to_dict(), run): run for cfg, run in todo}
         try: _follow(futures, bar)
         except BaseException: pool.shutdown(wait=True, cancel_futures=True); raise
     return folder
