@@ -195,7 +195,7 @@ def register(group:str, # 'model', 'data', 'training', 'spectral', 'study', ...
 
 # %% ../nbs/00_config.ipynb #9d270d2c
 def _group_of(cls): # first group in which the class is registered
-    return next((g for g, names in _registry.items() if any(c is cls for c, _ in names.values())), None)
+    return next((g for g, names in _registry.items() if any(c.__name__ == cls.__name__ for c, _ in names.values())), None)
 
 def preset_names(group:str)->list: # names that the group offers
     "What may stand behind `group=`."
@@ -215,7 +215,7 @@ def preset(group:str,  # group
 # %% ../nbs/00_config.ipynb #2385dd77
 def preset_name(group:str, cfg)->str: # first preset of the configuration's class
     "The name from which `from_preset` finds the class again."
-    return next(n for n, (c, _) in _registry[group].items() if c is type(cfg))
+    return next(n for n, (c, _) in _registry[group].items() if c.__name__ == type(cfg).__name__)
 
 def from_preset(group:str, values:dict): # plain values with their 'preset'
     "Inverse of `to_dict` where the class is open."
