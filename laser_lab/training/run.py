@@ -4,12 +4,11 @@
 
 # %% auto #0
 __all__ = ['TrainingConfig', 'RunConfig', 'environment', 'new_folder', 'OneBar', 'processes', 'extra_loggers', 'make_trainer',
-           'Interrupted', 'train', 'start_worker', 'train_from']
+           'Interrupted', 'train', 'train_from']
 
 # %% ../../nbs/training/04_run.ipynb #8451d7f7
-import datetime, faulthandler, logging, os, platform, subprocess, time, warnings
+import datetime, logging, os, platform, subprocess, time, warnings
 from dataclasses import dataclass
-from multiprocessing.util import Finalize
 from pathlib import Path
 
 import lightning as L
@@ -212,14 +211,8 @@ def _measure(folder, val, device, start, seconds): # measure what the checkpoint
     count = sum(p.numel() for p in model.parameters())
     write_json(folder/'result.json', dict(**measure(model, val), training_seconds=seconds, resumed_from_step=start, parameters=count))
 
-# %% ../../nbs/training/04_run.ipynb #d69637ce
-def start_worker():
-    "Prepare a process of a pool for training."
-    torch.set_num_threads(1)
-    faulthandler.enable()
-    Finalize(None, os._exit, args=(0,), exitpriority=-100)
-
-def train_from(values:dict, # a run's configuration as plain values, which any process can read
+# %% ../../nbs/training/04_run.ipynb #130325c0
+def train_from(values:dict, # a run's configuration as plain values
                folder       # folder of the run
               )->Path:      # the same folder
     "Train what `RunConfig.to_dict` describes."

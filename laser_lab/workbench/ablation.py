@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from ..config import Config, ConfigError, compose, listof, load_config, register, save_config
 from ..training.logs import read_log
-from ..training.run import RunConfig, start_worker, train_from
+from ..training.run import RunConfig, train_from
 
 # %% ../../nbs/workbench/01_ablation.ipynb #894f6f50
 @dataclass
@@ -101,7 +101,7 @@ def run_study(study:StudyConfig,  # what to run
     todo = [(cfg, folder/f'{slug(label)}-seed{seed}') for label, seed, cfg in runs]
     todo = [(cfg, run) for cfg, run in todo if not (run/'result.json').exists()]
     for cfg, _ in todo: cfg.training.progress = False
-    with (ProcessPoolExecutor(workers_for(runs, workers), get_context('spawn'), start_worker) as pool,
+    with (ProcessPoolExecutor(workers_for(runs, workers), get_context('spawn'), torch.set_num_threads, (1,)) as pool,
           tqdm(total=sum(cfg.training.max_steps or 0 for cfg, _ in todo) or None, unit='step', desc=study.title) as bar):
         futures = {pool.submit(train_from, cfg.to_dict(), run): run for cfg, run in todo}
         try: _follow(futures, bar)
