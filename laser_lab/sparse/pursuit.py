@@ -6,10 +6,9 @@
 __all__ = ['METHODS', 'ENGINES', 'SparseCode', 'unit_columns', 'outside_span', 'add_direction', 'resolution', 'dependence',
            'place_of_largest', 'best_atom', 'worth_adding', 'solve_coefficients', 'orthogonal_pursuit', 'place',
            'matching_pursuit', 'check_matrix', 'check_tolerance', 'check_pursuit', 'chunk_rows', 'search_chunk',
-           'energy_left', 'in_threads', 'torch_codes', 'compiled_codes', 'code_twice', 'pursuit']
+           'energy_left', 'torch_codes', 'compiled_codes', 'code_twice', 'pursuit']
 
 # %% ../../nbs/sparse/02_pursuit.ipynb #9cab18a6
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
+
+from ..compiled import in_threads
 
 # %% ../../nbs/sparse/02_pursuit.ipynb #9bd79a73
 @dataclass
@@ -280,15 +281,6 @@ def energy_left(signals:Tensor,  # (N, d)
     left, free = signals.new_zeros(len(signals)), (~code.active[:, -1:]).any(1).nonzero().squeeze(1)
     rest = signals[free] - SparseCode(code.indices[free], code.values[free]).reconstruct(unit)
     return left.index_put_((free,), rest.square().sum(1) / signals[free].square().sum(1).clamp_min(1e-30))
-
-# %% ../../nbs/sparse/02_pursuit.ipynb #9d3ef895
-def in_threads(function,  # called with each item
-               items:list  # one after the other, or side by side
-              ):
-    "Spread calls that release the interpreter's lock over as many threads as PyTorch may use."
-    threads = min(torch.get_num_threads(), len(items))
-    if threads < 2: return [function(item) for item in items]
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool: return list(pool.map(function, items))
 
 # %% ../../nbs/sparse/02_pursuit.ipynb #b7facf3d
 def torch_codes(signals:Tensor,  # (N, d)
