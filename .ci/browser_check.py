@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Use the bottleneck explorer as a person would: in JupyterLab, in a browser, with the keyboard.
+"""Use the explorers as a person would: in JupyterLab, in a browser, with keyboard and mouse.
 
-Opens a copy of the notebook under headless Chromium, runs all cells, moves a slider, changes the method, and asserts after each step that the picture changed and that nothing
+Opens a copy of each page under headless Chromium, runs all cells, moves a slider, makes another choice, and asserts after each step that the picture changed and that nothing
 reports an error. Screenshots of every step go to --screenshots. Exit status 0 if all is well, otherwise 1 and one line that says what is not.
 """
 import argparse, json, os, secrets, shutil, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Error as BrowserError, sync_playwright
 
-NOTEBOOK = Path(__file__).resolve().parent.parent/'nbs/workbench/00_bottleneck_explorer.ipynb'
+FOLDER = Path(__file__).resolve().parent.parent/'nbs/workbench'
 ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"], .laser-lab-failure b'
 PICTURE = '.jp-OutputArea-output .widget-image'
 
@@ -106,30 +106,46 @@ def move_slider(page):
 def change_method(page):
     page.locator('.widget-dropdown', has_text='method').locator('select').select_option('residual VQ')
 
+def drag_radius(page):
+    "The button stays down: the picture must follow the hand."
+    handle = page.locator('.noUi-handle').first
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    page.mouse.move(box['x'] + box['width']/2, box['y'] + box['height']/2)
+    page.mouse.down()
+    page.mouse.move(box['x'] + 60, box['y'] + box['height']/2, steps=8)
+
+def release_and_change_photograph(page):
+    page.mouse.up()
+    page.locator('.widget-dropdown', has_text='photo').locator('select').select_option('chelsea')
+
+PAGES = {
+    '00_bottleneck_explorer.ipynb': {'run all cells': run_all, 'move a slider': move_slider, 'change the method': change_method},
+    '00_frequency_explorer.ipynb': {'run all cells': run_all, 'drag the radius': drag_radius, 'change the photograph': release_and_change_photograph}}
+
 def take_screenshot(page, path):
     "The page with the whole picture in view, if there is one."
     if page.locator(PICTURE).count(): page.locator(PICTURE).first.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     page.screenshot(path=path)
 
-def drive(page, address, screenshots):
-    "All steps in order, each with its time."
-    began, last = time.monotonic(), ''
-    page.goto(address)
-    steps = {'run all cells': run_all, 'move a slider': move_slider, 'change the method': change_method}
-    for number, (step, action) in enumerate(steps.items()):
+def drive(page, address, name, screenshots):
+    "All steps of a page in order, each with its time."
+    began, last, title = time.monotonic(), '', name.split('_')[1]
+    page.goto(address.format(name))
+    for number, (step, action) in enumerate(PAGES[name].items()):
         try:
             action(page)
-            last = wait_for_picture(page, last, step, 60 if number == 0 else 30)
-            check_errors(page, step)
-        finally: take_screenshot(page, screenshots/f'{number}_{step.replace(" ", "_")}.png')
-        print(f'{time.monotonic() - began:5.1f} s  {step}: picture {last}', flush=True)
+            last = wait_for_picture(page, last, f'{name}, {step}', 60 if number == 0 else 30)
+            check_errors(page, f'{name}, {step}')
+        finally: take_screenshot(page, screenshots/f'{title}_{number}_{step.replace(" ", "_")}.png')
+        print(f'{time.monotonic() - began:5.1f} s  {title}, {step}: picture {last}', flush=True)
 
-def check(notebook, chromium, screenshots):
+def check(folder, chromium, screenshots):
     work = Path(tempfile.mkdtemp(prefix='browser-check-'))
     root = work/'root'
     root.mkdir()
-    shutil.copy(notebook, root)
+    for name in PAGES: shutil.copy(folder/name, root)
     try:
         with server(work, root, screenshots/'jupyterlab.log') as address, sync_playwright() as player:
             browser = player.chromium.launch(executable_path=chromium, args=['--no-sandbox', '--disable-gpu', '--disable-background-networking'])
@@ -137,21 +153,21 @@ def check(notebook, chromium, screenshots):
             page.set_default_timeout(30_000)
             broken = []
             page.on('pageerror', lambda error: broken.append(str(error)))
-            drive(page, address.format(notebook.name), screenshots)
+            for name in PAGES: drive(page, address, name, screenshots)
             browser.close()
             if broken: raise Failed(f'the page reports: {broken[0][:300]}')
     finally: shutil.rmtree(work, ignore_errors=True)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('notebook', nargs='?', type=Path, default=NOTEBOOK)
+    parser.add_argument('folder', nargs='?', type=Path, default=FOLDER, help='folder of the pages (default: %(default)s)')
     parser.add_argument('--chromium', default=shutil.which('chromium') or shutil.which('google-chrome'), help='browser to drive (default: %(default)s)')
     parser.add_argument('--screenshots', type=Path, help='folder for screenshots and the log of the server (default: a new temporary one)')
     options = parser.parse_args()
     screenshots = options.screenshots or Path(tempfile.mkdtemp(prefix='browser-screenshots-'))
     screenshots.mkdir(parents=True, exist_ok=True)
     if not options.chromium: sys.exit('browser check: no browser; install chromium or name one with --chromium')
-    try: check(options.notebook, options.chromium, screenshots)
+    try: check(options.folder, options.chromium, screenshots)
     except (Failed, BrowserError) as e: sys.exit(f'browser check: {e}\nscreenshots in {screenshots}')
     print(f'browser check passed; screenshots in {screenshots}')
 

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['photo_path', 'center_crop', 'load_photos', 'to_tensor', 'seeded', 'fit_image', 'random_crop', 'center_tiles',
-           'stratified_subset', 'BadImage', 'read_image', 'check_images', 'ArraySource', 'FileSource', 'list_images',
-           'DataConfig', 'held_out', 'photo_sources', 'digit_sources', 'class_folder_sources', 'cifar10_sources',
-           'celeba_sources', 'folder_sources', 'make_sources', 'RandomCrops', 'CenterCrops', 'spread', 'process_place',
-           'batch_bounds', 'rank_share', 'SeededBatchSampler', 'make_dataloaders']
+           'stratified_subset', 'BadImage', 'read_image', 'check_images', 'ArraySource', 'FileSource', 'CachedSource',
+           'list_images', 'DataConfig', 'held_out', 'photo_sources', 'digit_sources', 'class_folder_sources',
+           'cifar10_sources', 'celeba_sources', 'folder_sources', 'make_sources', 'RandomCrops', 'CenterCrops',
+           'spread', 'process_place', 'batch_bounds', 'rank_share', 'SeededBatchSampler', 'make_dataloaders']
 
 # %% ../nbs/01_data.ipynb #69600d20
 import hashlib, os, warnings
@@ -213,6 +213,20 @@ class FileSource:
         if j not in self.announced: warnings.warn(f'skipped {error}')
         self.announced.add(j)
 
+# %% ../nbs/01_data.ipynb #2db703a2
+class CachedSource:
+    "A source whose decoded images stay in memory while they fit."
+    def __init__(self, source,      # images with labels
+                 megabytes:float    # memory for decoded images, 10**6 bytes
+                ): self.source, self.labels, self.kept, self.free = source, source.labels, {}, megabytes * 10**6
+
+    def __len__(self): return len(self.source)
+    def __getitem__(self, i):
+        if i in self.kept: return self.kept[i]
+        image, label = self.source[i]
+        if image.nbytes <= self.free: self.kept[i], self.free = (image, label), self.free - image.nbytes
+        return image, label
+
 # %% ../nbs/01_data.ipynb #fbea9337
 def list_images(folder    # class folders, or images side by side
                )->tuple:  # (paths, labels, class names); no class names without class folders
@@ -244,6 +258,7 @@ class DataConfig(Config):
     val_share:float = within(0.1, 0.001, 0.9)        # share held out where a data set has no split of its own
     bad_files:str = choice('refuse', 'skip')         # a damaged file stops the run, or is named and skipped
     max_pixels:int = within(2**26, 1, 2**31)         # larger images count as damaged, before they are decoded
+    cache_mb:float = within(0., 0., 1e7)             # memory for decoded training images in each process, 10**6 bytes; 0 decodes every time
     num_workers:int = within(0, 0, 256)              # loading processes; the crops do not depend on it
     seed:int = within(0, 0, 2**31 - 1)               # order, crops, flips and subset
 
@@ -483,6 +498,7 @@ def make_dataloaders(cfg:DataConfig # configuration
     "Loaders for training (random crops, seeded) and validation (fixed crops); `loader.batch_sampler` has `set_epoch` and `start_batch`."
     train, val = make_sources(cfg)
     samples = cfg.samples_per_epoch if cfg.dataset == 'photos' else None
+    if cfg.cache_mb: train = CachedSource(train, cfg.cache_mb)
     crops = RandomCrops(train, cfg.image_size, samples, cfg.flip, cfg.scale == 'fit', cfg.seed)
     centers = CenterCrops(val, cfg.image_size, cfg.scale == 'fit')
     return (_loader(crops, SeededBatchSampler(len(crops), cfg.batch_size, cfg.seed), cfg),

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TrainingConfig', 'RunConfig', 'environment', 'new_folder', 'OneBar', 'processes', 'extra_loggers', 'make_trainer',
-           'Interrupted', 'train', 'train_from']
+           'Interrupted', 'spectral_callbacks', 'train', 'train_from']
 
 # %% ../../nbs/training/04_run.ipynb #8451d7f7
 import datetime, logging, os, platform, subprocess, time, warnings
@@ -24,6 +24,8 @@ from ..spectral.truncation import SpectralTruncation
 from .callbacks import EMA, AtomicCheckpointIO, LastStep, StepStream, Truncation
 from .logs import RunLogger
 from .modules import AutoencoderModule, measure
+from .probe import SpectrumProbe
+from .second_phase import InterScale
 
 # %% ../../nbs/training/04_run.ipynb #31172f2c
 @dataclass
@@ -171,6 +173,19 @@ def _fit(trainer, module, train, val, path): # run the trainer, quietly but for 
         trainer.fit(module, train, val, ckpt_path=path, weights_only=True)
 
 # %% ../../nbs/training/04_run.ipynb #be3faa57
+def spectral_callbacks(spectral,      # `SpectralConfig`
+                       per_epoch:int, # steps of an epoch
+                       folder,        # folder of the run
+                       val            # loader of held-out images
+                      )->list:        # Lightning callbacks
+    "The callbacks of a spectral configuration."
+    schedule = SpectralTruncation(spectral.tau_init, spectral.tau_final, spectral.truncation_epochs, spectral.schedule, spectral.by_step)
+    made = [Truncation(schedule, per_epoch, spectral.target)] if spectral.truncation_epochs else []
+    if spectral.delta: made.append(InterScale(spectral.truncation_epochs, per_epoch))
+    if spectral.probe_every: made.append(SpectrumProbe(next(iter(val))[0][:16], Path(folder)/'spectra.json', spectral.probe_every, per_epoch=per_epoch))
+    return made
+
+# %% ../../nbs/training/04_run.ipynb #6a775404
 def train(cfg:RunConfig, # what to do
           folder=None,   # folder of the run; None makes a new one; an unfinished one is continued
           callbacks=()   # further Lightning callbacks
@@ -183,8 +198,8 @@ def train(cfg:RunConfig, # what to do
     loader, val = make_dataloaders(cfg.data)
     total, validate_every = _steps(cfg, len(loader))
     cosine = total if cfg.training.schedule == 'cosine' else None
-    module = AutoencoderModule(cfg.model, cfg.training.warmup_steps, cosine, cfg.training.log_every)
-    if cfg.spectral.truncation_epochs: callbacks = [*callbacks, Truncation(SpectralTruncation(**cfg.spectral.to_dict()), len(loader))]
+    module = AutoencoderModule(cfg.model, cfg.training.warmup_steps, cosine, cfg.training.log_every, cfg.spectral)
+    callbacks = [*callbacks, *spectral_callbacks(cfg.spectral, len(loader), folder, val)]
     trainer = make_trainer(cfg.training, folder, validate_every, callbacks, extra_loggers(cfg.training, folder))
     if trainer.is_global_zero: _begin(cfg, folder, trainer.logger, start)
     began = time.perf_counter()

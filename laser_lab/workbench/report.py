@@ -47,6 +47,7 @@ def _shown_images(data): # held-out images; of photographs one crop each, large 
     return torch.cat([x for x, _ in make_dataloaders(data)[1]])
 
 def _heatmap(code): # what the code looks like on the first image: ('indices' | 'l1', (h, w))
+    if isinstance(code, list): return 'l1', code[-1][0].abs().sum(0).float()
     if isinstance(code, SparseCode): return 'l1', l1_map(code.values, code.shape)[0]
     return 'indices', code[0] if code.ndim == 3 else code[0, 0]
 
