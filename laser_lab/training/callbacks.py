@@ -160,7 +160,7 @@ def on_train_start(self:Truncation, trainer, module):
 def on_train_batch_start(self:Truncation, trainer, module, batch, batch_idx):
     epoch, every = self.schedule.epoch_of(self.step, self.per_epoch), getattr(module, 'log_every', None)
     truncate_batch(batch, self.schedule, epoch, self.target)
-    if self.step % every if every else not trainer._logger_connector.should_update_logs: return
+    if (self.step + 1) % every if every else not trainer._logger_connector.should_update_logs: return
     row = {'spectral/tau': self.schedule.tau(epoch), 'spectral/phase': 'phase1_intra' if self.schedule.active(epoch) else 'baseline'}
     for logger in trainer.loggers: log_row(logger, row, trainer.global_step)
 

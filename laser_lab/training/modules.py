@@ -85,7 +85,7 @@ def quality(x_recon:Tensor, # (B, C, H, W)
 @patch
 def training_step(self:AutoencoderModule, batch, batch_idx):
     losses, x_recon, code = self.losses_of(batch)
-    if self.global_step % self.log_every == 0:
+    if (self.global_step + 1) % self.log_every == 0:
         rows = {**losses, **quality(x_recon, target_of(batch)), 'sparsity': active_atoms(code)}
         self.log_dict({f'train/{k}': v for k, v in rows.items()}, sync_dist=True)
     self.log('loss', losses['loss'].detach(), prog_bar=True, logger=False)

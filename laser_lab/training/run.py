@@ -20,7 +20,6 @@ import laser_lab
 from ..autoencoders.models import Autoencoder, read_checkpoint
 from ..config import Config, ConfigError, choice, of_group, register, save_config, within, write_json
 from ..data import make_dataloaders
-from ..spectral.truncation import SpectralTruncation
 from .callbacks import EMA, AtomicCheckpointIO, LastStep, StepStream, Truncation
 from .logs import RunLogger
 from .modules import AutoencoderModule, measure
@@ -149,7 +148,7 @@ def make_trainer(training:TrainingConfig, # length, precision, hardware
     return L.Trainer(max_epochs=1, accelerator=training.accelerator, **processes(training), precision=training.precision,
                      gradient_clip_val=training.gradient_clip or None, logger=[RunLogger(folder), *loggers], callbacks=[*callbacks, *own],
                      plugins=[AtomicCheckpointIO()], enable_progress_bar=training.progress, enable_model_summary=False, num_sanity_val_steps=0,
-                     use_distributed_sampler=False, log_every_n_steps=1, val_check_interval=validate_every, check_val_every_n_epoch=None)
+                     use_distributed_sampler=False, log_every_n_steps=training.log_every, val_check_interval=validate_every, check_val_every_n_epoch=None)
 
 # %% ../../nbs/training/04_run.ipynb #6817b878
 class Interrupted(KeyboardInterrupt):
@@ -179,8 +178,7 @@ def spectral_callbacks(spectral,      # `SpectralConfig`
                        val            # loader of held-out images
                       )->list:        # Lightning callbacks
     "The callbacks of a spectral configuration."
-    schedule = SpectralTruncation(spectral.tau_init, spectral.tau_final, spectral.truncation_epochs, spectral.schedule, spectral.by_step)
-    made = [Truncation(schedule, per_epoch, spectral.target)] if spectral.truncation_epochs else []
+    made = [Truncation(spectral.truncation(), per_epoch, spectral.target)] if spectral.truncation_epochs else []
     if spectral.delta: made.append(InterScale(spectral.truncation_epochs, per_epoch))
     if spectral.probe_every: made.append(SpectrumProbe(next(iter(val))[0][:16], Path(folder)/'spectra.json', spectral.probe_every, per_epoch=per_epoch))
     return made

@@ -19,4 +19,4 @@ class InterScale(Callback):
 
     def on_train_batch_start(self, trainer, module, batch, batch_idx):
         module.interscale.enabled = trainer.global_step >= self.start_epoch * self.per_epoch
-        if trainer.global_step % module.log_every == 0: module.log('spectral/delta', module.interscale.delta * module.interscale.enabled)
+        if (trainer.global_step + 1) % module.log_every == 0: module.log('spectral/delta', module.interscale.delta * module.interscale.enabled)

@@ -52,7 +52,7 @@ def both_sides(left:Tensor, # (a, H)
     with in_full_precision(x): return left @ x @ right
 
 # %% ../../nbs/transforms/01_dct.ipynb #bd89464a
-STEP = 6 # multiplications of a product in the time of one reflection of the compiled engine
+STEP = 8 # multiplications of a product in the time of one reflection of the compiled engine
 
 def choose_engine(x:Tensor,       # (..., H, W)
                   products:int,   # multiplications per image, by matrix products

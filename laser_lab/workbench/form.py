@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NARROW_NUMBERS', 'Control', 'tooltip', 'looks', 'simple_control', 'choice_control', 'switch_control', 'slider_kind',
            'linear_control', 'log_control', 'as_text', 'from_text', 'text_control', 'optional_control',
-           'nested_control', 'plain_control', 'controls', 'Form', 'form']
+           'nested_control', 'plain_control', 'controls', 'Form', 'failure_html', 'form']
 
 # %% ../../nbs/workbench/02_form.ipynb #82a24112
 import ast, html, math
@@ -220,6 +220,12 @@ def write(self:Form, cfg:Config): # allowed values
 def enable_only(self:Form, names): # fields that matter at present
     "Grey out the other fields; their values stay."
     for name, control in self.controls.items(): control.enable(name in names)
+
+# %% ../../nbs/workbench/02_form.ipynb #c194b609
+def failure_html(error:Exception # what went wrong
+                )->str:          # HTML
+    "An exception as the panels show it."
+    return f'<b style="color:#b00020">{html.escape(f"{type(error).__name__}: {error}")}</b>'
 
 # %% ../../nbs/workbench/02_form.ipynb #51f345b2
 def form(cfg     # `Config` class, or values to start from

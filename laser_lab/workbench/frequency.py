@@ -8,7 +8,7 @@ __all__ = ['GREATEST', 'POWERS', 'COARSEST', 'FrequencyConfig', 'FrequencyView',
            'frequency_explorer']
 
 # %% ../../nbs/workbench/05_frequency.ipynb #556824ef
-import html, io, time
+import io, time
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,7 +25,7 @@ from ..spectral.spectrum import half_octaves, mean_spectrum
 from ..spectral.truncation import create_radial_mask, truncate_spectrum
 from ..viz.spectra import octave_axis
 from ..viz.style import DIVERGING, FAINT, PALETTE, REFERENCE, WIDTH, as_array, show_image, show_map, styled
-from .form import form
+from .form import failure_html, form
 from .panels import PHOTOS, one_thread, photograph
 
 # %% ../../nbs/workbench/05_frequency.ipynb #734a8815
@@ -172,7 +172,7 @@ def explore(self:FrequencyExplorer, cfg:FrequencyConfig): # settings
         self.picture.value = self.live.png(self.view)
         self.status.value = f'{self.view.psnr:.2f} dB; drawn in {1000 * (time.perf_counter() - began):.0f} ms'
     except Exception as e:
-        self.status.value, self.failure.value = '', f'<b style="color:#b00020">{html.escape(f"{type(e).__name__}: {e}")}</b>'
+        self.status.value, self.failure.value = '', failure_html(e)
         raise
 
 # %% ../../nbs/workbench/05_frequency.ipynb #546e80d0

@@ -10,7 +10,7 @@ __all__ = ['PHOTOS', 'METHODS', 'CEILING', 'is_sparse', 'ExplorerConfig', 'used_
            'Explorer', 'explorer']
 
 # %% ../../nbs/workbench/03_panels.ipynb #665a515e
-import html, io, time
+import io, time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,7 +30,7 @@ from ..sparse.vq import ResidualVectorQuantizer, VectorQuantizer, code_sums, nea
 from ..viz.codes import error_map, l1_map, show_indices, show_l1, show_usage
 from ..viz.curves import rate_axis
 from ..viz.style import REFERENCE, WIDTH, category, robust_limits, show_image, show_map, styled
-from .form import form
+from .form import failure_html, form
 
 # %% ../../nbs/workbench/03_panels.ipynb #746b8e83
 PHOTOS = ('coffee', 'astronaut', 'chelsea', 'china', 'flower', 'hubble', 'motorcycle', 'retina', 'rocket', 'tissue')
@@ -333,7 +333,7 @@ def explore(self:Explorer, cfg:ExplorerConfig): # settings
         self.status.value = f'fitted in {self.explored.seconds:.2f} s; {len(self.history)} tried so far'
     except Exception as e:
         self.status.value = ''
-        self.failure.value = f'<b style="color:#b00020">{html.escape(f"{type(e).__name__}: {e}")}</b>'
+        self.failure.value = failure_html(e)
         raise
 
 # %% ../../nbs/workbench/03_panels.ipynb #d6738338
