@@ -129,6 +129,10 @@ class Autoencoder(nn.Module):
     def latent_channels(self): # channels of each latent image, from coarse to fine
         return [self.cfg.embedding_dim] * getattr(self.cfg, 'num_scales', 1)
 
+    @property
+    def bit_price(self): # what one bit per pixel costs in the loss; 1 where the loss has no rate
+        return getattr(self.cfg, 'rate_weight', 1.)
+
     def encode(self, x:Tensor # (B, C, H, W) in [0, 1]
               )->Tensor:      # (B, embedding_dim, h, w) latent image before the bottleneck
         return self.encoder(2 * pad_to_multiple(x, self.stride, self.cfg.pad) - 1)

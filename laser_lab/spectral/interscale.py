@@ -118,7 +118,7 @@ def forward(self:InterScaleRegularizer,
 @dataclass
 class SpectralConfig(TruncationConfig):
     "Spectral regularization of training: truncated images first, scales kept apart afterwards."
-    delta:float = within(0., 0., 100.) # weight of the inter-scale distance; 0 leaves the second phase out; needs a model with several scales
+    delta:float = within(0., 0., 100.) # weight of the inter-scale distance, bits per pixel; 0 leaves the second phase out; needs a model with several scales
     distance:str = choice('l2', 'l1', 'cosine') # how far apart two scales are
     alignment:str = choice(*ALIGNMENTS) # whether the 1x1 convolutions are trained with the model, as published, against it, or solved for in each batch
     normalise:bool = True # divide latents by their root mean square, which bounds the distance
