@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from ..config import Config, ConfigError, choice, within
-from ..transforms.dct import LinearMap, both_sides, by_planes, check_engine, check_images, choose_engine, dct_matrix, reflections_2d
+from ..transforms.dct import LinearMap, both_sides, by_planes, check_engine, check_images, choose_engine, dct_matrix, in_full_precision, reflections_2d
 
 # %% ../../nbs/spectral/01_truncation.ipynb #d6ac3049
 def create_radial_mask(height:int, # rows of the DCT spectrum
@@ -52,7 +52,8 @@ def truncate_torch(x:Tensor,     # (..., H, W) images
                   )->Tensor:    # (..., H, W) low-pass images
     "By four matrix products of the kept band."
     P, Q = (dct_matrix(n, x.dtype, x.device)[:kept] for n, kept in zip(x.shape[-2:], gains.shape))
-    return both_sides(P.T, both_sides(P, x, Q.T) * gains, Q)
+    middle = both_sides(P, x, Q.T) * gains
+    with in_full_precision(x): return P.T @ (middle @ Q)
 
 # %% ../../nbs/spectral/01_truncation.ipynb #80f10337
 def truncate_compiled(x:Tensor,     # (..., H, W) images on the CPU
