@@ -168,7 +168,7 @@ def _stream(loader, total, start): # the same loader over all epochs, from a ste
 def _fit(trainer, module, train, val, path): # run the trainer, quietly but for its own progress
     with warnings.catch_warnings():
         for text in ('.*does not have many workers', '.*dataloader is not resumable', '.*have not set.*log', ".*isn't resumable",
-                     '.*Checkpoint directory', '.*TF32', '.*LeafSpec', '.*treespec'): warnings.filterwarnings('ignore', text)
+                     '.*Checkpoint directory', '.*smaller than the logging interval', '.*TF32', '.*LeafSpec', '.*treespec'): warnings.filterwarnings('ignore', text)
         trainer.fit(module, train, val, ckpt_path=path, weights_only=True)
 
 # %% ../../nbs/training/04_run.ipynb #be3faa57

@@ -85,6 +85,8 @@ def styled(make # function that returns a matplotlib Figure
             figure = make(*args, **kwargs)
             for _ in range(2): figure.draw_without_rendering()
             figure.set_layout_engine('none')
+            interactive = plt.isinteractive()
+        plt.interactive(interactive)
         return figure
     return run
 
