@@ -6,8 +6,6 @@
 __all__ = ['to_patches', 'from_patches', 'step_size', 'to_levels', 'quantize_code', 'check_bottleneck', 'DictionaryLearning']
 
 # %% ../../nbs/sparse/03_dictionary.ipynb #4bb2cbeb
-from functools import partial
-
 import torch
 import torch.nn as nn
 import torch.nn.functional as F

@@ -8,8 +8,6 @@ __all__ = ['LEARNERS', 'atoms_from_signals', 'entries_by_atom', 'leading_directi
            'learning_step', 'check_learning', 'first_atoms', 'online_pass', 'batch_pass', 'passes', 'learn_dictionary']
 
 # %% ../../nbs/sparse/06_learning.ipynb #0aa5b43b
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch

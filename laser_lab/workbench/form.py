@@ -10,7 +10,7 @@ __all__ = ['NARROW_NUMBERS', 'Control', 'tooltip', 'looks', 'simple_control', 'c
 # %% ../../nbs/workbench/02_form.ipynb #82a24112
 import ast, html, math
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 import ipywidgets as widgets
 import traitlets
