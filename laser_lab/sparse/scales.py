@@ -15,6 +15,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .coding import bytes_to_words, read_number, read_shape, seal, unseal, words_to_bytes, write_numbers, write_shape
+from ..transforms.dwt import check_scales
 
 # %% ../../nbs/sparse/11_scales.ipynb #595f5f99
 def unit_probability(offset:Tensor,  # distance from the mean, any shape
@@ -57,7 +58,7 @@ class GaussianScales(nn.Module):
         super().__init__()
         if num_scales < 1: raise ValueError(f'num_scales: {num_scales} is not allowed; allowed: 1 or more')
         self.embedding_dim, self.rate_weight, self.pixels_per_step = embedding_dim, rate_weight, stride**2
-        self.num_embeddings = num_scales * embedding_dim
+        self.num_embeddings, self.channels = num_scales * embedding_dim, [embedding_dim] * num_scales
         self.first = nn.Parameter(torch.zeros(1, 2 * embedding_dim, 1, 1))
         def prediction(): return nn.Sequential(nn.Conv2d(embedding_dim, num_hiddens, 3, padding=1), nn.GELU(), nn.Conv2d(num_hiddens, 2 * embedding_dim, 3, padding=1))
         self.predictions = nn.ModuleList(prediction() for _ in range(num_scales - 1))
@@ -75,21 +76,11 @@ def expected(self:GaussianScales,
 
 # %% ../../nbs/sparse/11_scales.ipynb #8106ac87
 @patch
-def check(self:GaussianScales, z): # maps from coarse to fine, or a refusal
-    "Refuse maps that are not this bottleneck's."
-    count = 1 + len(self.predictions)
-    if not isinstance(z, (list, tuple)) or len(z) != count: raise ValueError(f'z: {type(z).__name__} of {len(z)} is not allowed; allowed: a list of {count} maps, from coarse to fine')
-    for l, m in enumerate(z):
-        wanted = (len(z[0]), self.embedding_dim, *(s * 2**l for s in z[0].shape[2:]))
-        if tuple(m.shape) != wanted: raise ValueError(f'z[{l}]: shape {tuple(m.shape)} is not allowed; allowed: {wanted}, twice the size of the coarser map')
-
-# %% ../../nbs/sparse/11_scales.ipynb #1eb03375
-@patch
 def forward(self:GaussianScales,
             z:list  # maps (B, D, h_l, w_l) from coarse to fine
            )->tuple[list, Tensor, list]:  # rounded maps; loss (scalar); code
     "Round scale by scale; the loss is the price of the bits."
-    self.check(z)
+    check_scales(z, self.channels)
     z_q, code, bits, coarser = [], [], 0., None
     for level, m in enumerate(z):
         mean, scale = self.expected(coarser, level)
@@ -147,7 +138,7 @@ def compress(self:GaussianScales,
             )->bytes:
     "The code as bytes."
     import constriction
-    self.check(code)
+    check_scales(code, self.channels, 'code')
     coder, z_q, largest = constriction.stream.queue.RangeEncoder(), self.decode(code), [max(1, int(k.abs().max())) for k in code]
     for level, (k, most) in enumerate(zip(code, largest)):
         widths = self.width(z_q, level, k).flatten().numpy()

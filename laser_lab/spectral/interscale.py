@@ -15,17 +15,17 @@ from torch import Tensor, nn
 
 from ..config import ConfigError, choice, register, within
 from .truncation import TruncationConfig
-from ..transforms.dwt import dwt2d
+from ..transforms.dwt import check_scales, dwt2d
 
 # %% ../../nbs/spectral/02_interscale.ipynb #f9aed914
 def unit_power(z:Tensor  # (B, C, H, W)
               )->Tensor:  # same shape, mean square 1 for each image of the batch
     "Divide by the root mean square."
-    return z / (z.square().mean((1, 2, 3), keepdim=True) + 1e-12).sqrt()
+    return z / z.square().mean((1, 2, 3), keepdim=True).clamp_min(1e-24).sqrt()
 
 def squared_difference(a, b): return (a - b).square().mean((1, 2, 3))
 def absolute_difference(a, b): return (a - b).abs().mean((1, 2, 3))
-def squared_sine(a, b): return 1 - (a * b).mean((1, 2, 3)).square() / (a.square().mean((1, 2, 3)) * b.square().mean((1, 2, 3)) + 1e-12)
+def squared_sine(a, b): return 1 - (a * b).mean((1, 2, 3)).square() / (a.square().mean((1, 2, 3)) * b.square().mean((1, 2, 3))).clamp_min(1e-24)
 
 DISTANCES = {'l2': squared_difference, 'l1': absolute_difference, 'cosine': squared_sine}
 
@@ -78,14 +78,6 @@ class InterScaleRegularizer(nn.Module):
 
 # %% ../../nbs/spectral/02_interscale.ipynb #686836cd
 @patch
-def check(self:InterScaleRegularizer, latents):  # maps from coarse to fine, or a refusal
-    "Refuse latents that are not neighbours in scale."
-    if len(latents) != len(self.channels): raise ValueError(f'latents: {len(latents)} maps are not allowed; allowed: {len(self.channels)}, from coarse to fine')
-    for l, (z, c) in enumerate(zip(latents, self.channels)):
-        wanted = (len(latents[0]), c, *(s * 2**l for s in latents[0].shape[2:]))
-        if tuple(z.shape) != wanted: raise ValueError(f'latents[{l}]: shape {tuple(z.shape)} is not allowed; allowed: {wanted}, twice the size of the coarser map')
-
-@patch
 def aligned(self:InterScaleRegularizer,
             latents:list,  # maps from coarse to fine
             pair:int  # 0 for the two coarsest scales
@@ -102,7 +94,7 @@ def distances(self:InterScaleRegularizer,
               latents:list  # maps from coarse to fine
              )->Tensor:  # (pairs,), means over the batch
     "How far each latent is from what the next finer one tells about it."
-    self.check(latents)
+    check_scales(latents, self.channels, 'latents')
     scale = unit_power if self.normalise else (lambda z: z)
     pairs = [(scale(coarse), scale(self.aligned(latents, l))) for l, coarse in enumerate(latents[:-1])]
     return torch.stack([DISTANCES[self.distance](a, b).mean() for a, b in pairs])

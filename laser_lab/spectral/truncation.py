@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from ..config import Config, ConfigError, choice, within
-from ..transforms.dct import LinearMap, both_sides, by_planes, check_engine, check_images, choose_engine, dct_matrix, in_full_precision, reflections_2d
+from ..transforms.dct import LinearMap, both_sides, by_planes, check_engine, check_image, choose_engine, dct_matrix, frequency_radius, in_full_precision, reflections_2d
 
 # %% ../../nbs/spectral/01_truncation.ipynb #d6ac3049
 def create_radial_mask(height:int, # rows of the DCT spectrum
@@ -27,8 +27,7 @@ def create_radial_mask(height:int, # rows of the DCT spectrum
                       )->Tensor:   # (height, width) float32, 1 at the mean, 0 from radius tau on
     "Soft radial low-pass cone over DCT coefficients."
     if not tau > 0: raise ValueError(f'tau: {tau} is not allowed; allowed: a number above 0')
-    u, v = torch.arange(height, device=device)[:, None] / height, torch.arange(width, device=device) / width
-    return (1 - (u.square() + v.square()).sqrt() / tau).clamp_min(0)
+    return (1 - frequency_radius(height, width, torch.float32, device) / tau).clamp_min(0)
 
 # %% ../../nbs/spectral/01_truncation.ipynb #ca92e3a6
 def kept_band(height:int, width:int, # size of the image
@@ -80,7 +79,7 @@ def truncate_spectrum(x:Tensor, # (..., H, W) images
                       engine:str=None # 'torch', 'compiled' (CPU only), None: the faster one
                      )->Tensor: # (..., H, W) low-pass images
     "Multiply the DCT by the radial mask, computing only what it keeps; half precision is computed in float32."
-    check_images(x)
+    check_image(x)
     check_engine(engine, x)
     (h, w), y = x.shape[-2:], x.to(torch.promote_types(x.dtype, torch.float32))
     gains = (band_gains if torch.compiler.is_compiling() else kept_gains)(h, w, tau, y.dtype, y.device)
@@ -146,7 +145,7 @@ def apply_truncation(self:SpectralTruncation, batch:Tensor, # (B, C, H, W) image
                     )->Tensor:   # (B, C, H, W) low-pass images, or the same tensor once the phase is over
     "Truncate a batch as the schedule says."
     if not self.active(epoch): return batch
-    check_images(batch, 'batch')
+    check_image(batch, 'batch')
     if batch.ndim != 4: raise ValueError(f'batch: shape {tuple(batch.shape)} is not allowed; allowed: (B, C, H, W)')
     truncated = truncate_spectrum(batch, self.tau(epoch))
     finite = truncated[..., 0, 0].isfinite().all(1)

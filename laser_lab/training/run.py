@@ -20,11 +20,10 @@ import laser_lab
 from ..autoencoders.models import Autoencoder, read_checkpoint
 from ..config import Config, ConfigError, choice, of_group, register, save_config, within, write_json
 from ..data import make_dataloaders
-from .callbacks import EMA, AtomicCheckpointIO, LastStep, StepStream, Truncation
+from .callbacks import EMA, AtomicCheckpointIO, InterScale, LastStep, StepStream, Truncation
 from .logs import RunLogger
 from .modules import AutoencoderModule, measure
 from .probe import SpectrumProbe
-from .second_phase import InterScale
 
 # %% ../../nbs/training/04_run.ipynb #31172f2c
 @dataclass

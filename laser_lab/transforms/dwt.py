@@ -6,8 +6,8 @@
 __all__ = ['FILTERS', 'ENGINES', 'Lifting', 'FilterBank', 'Wavelet', 'without_zeros', 'peel', 'lifting_steps', 'refuse_wavelet',
            'load_filters', 'wavelet_filters', 'wrapped', 'weighted', 'taps_split', 'taps_join', 'lifted',
            'lifting_split', 'lifting_join', 'haar_split', 'haar_join', 'torch_split', 'torch_join', 'kernels',
-           'run_kernel', 'compiled_split', 'compiled_join', 'Split', 'Join', 'check_image', 'choose_engine',
-           'even_sided', 'dwt2d', 'check_bands', 'idwt2d', 'most_levels', 'wavedec2d', 'waverec2d', 'pyramid_image']
+           'run_kernel', 'compiled_split', 'compiled_join', 'Split', 'Join', 'choose_engine', 'even_sided', 'dwt2d',
+           'check_bands', 'idwt2d', 'most_levels', 'wavedec2d', 'waverec2d', 'pyramid_image', 'check_scales']
 
 # %% ../../nbs/transforms/02_dwt.ipynb #6714887e
 from difflib import get_close_matches
@@ -18,6 +18,7 @@ import pywt, torch
 from torch import Tensor
 
 from ..compiled import in_threads
+from .dct import check_image
 
 # %% ../../nbs/transforms/02_dwt.ipynb #99203680
 class Lifting(NamedTuple):
@@ -263,16 +264,6 @@ class Join(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad): return *Split.apply(grad, ctx.bank, ctx.engine), None, None
 
-# %% ../../nbs/transforms/02_dwt.ipynb #212a7d00
-def check_image(x:Tensor, # what should be transformed
-                name:str='x' # its name in the message
-               ):
-    "Refuse what is no floating-point tensor (..., H, W)."
-    wanted = 'allowed: a floating-point tensor (..., H, W)'
-    if not isinstance(x, Tensor): raise TypeError(f'{name}: {type(x).__name__} is not allowed; {wanted}')
-    if not x.is_floating_point(): raise TypeError(f'{name}: dtype {x.dtype} is not allowed; {wanted}')
-    if x.ndim < 2 or 0 in x.shape[-2:]: raise ValueError(f'{name}: shape {tuple(x.shape)} is not allowed; {wanted} with H and W at least 1')
-
 # %% ../../nbs/transforms/02_dwt.ipynb #6d2eabc7
 def choose_engine(x:Tensor, # what should be transformed, float32 or float64
                   engine:str|None # 'compiled', 'torch' or None
@@ -372,3 +363,15 @@ def pyramid_image(pyramid:list # as from `wavedec2d`
         h, w = lh.shape[-2:]
         x = torch.cat([torch.cat([x[..., :h, :w], hl], -1), torch.cat([lh, hh], -1)], -2)
     return x
+
+# %% ../../nbs/transforms/02_dwt.ipynb #091073c9
+def check_scales(maps,         # should be [(B, C_l, h_l, w_l)] from coarse to fine
+                 channels:list,# C_l that are wanted
+                 name:str='z'  # what to call the list in the message
+                ):
+    "Refuse maps that are not each twice as large as the one before."
+    if not isinstance(maps, (list, tuple)) or len(maps) != len(channels):
+        raise ValueError(f'{name}: {type(maps).__name__} of {len(maps)} is not allowed; allowed: a list of {len(channels)} maps, from coarse to fine')
+    for l, (m, c) in enumerate(zip(maps, channels)):
+        wanted = (len(maps[0]), c, *(s * 2**l for s in maps[0].shape[2:]))
+        if tuple(m.shape) != wanted: raise ValueError(f'{name}[{l}]: shape {tuple(m.shape)} is not allowed; allowed: {wanted}, twice the size of the coarser map')
