@@ -119,9 +119,18 @@ def release_and_change_photograph(page):
     page.mouse.up()
     page.locator('.widget-dropdown', has_text='photo').locator('select').select_option('chelsea')
 
+def fewer_directions(page):
+    handle = page.locator('.noUi-handle').first
+    handle.scroll_into_view_if_needed()
+    handle.focus()
+    for _ in range(4): page.keyboard.press('ArrowLeft')
+
+def press_reconstruct(page): page.get_by_role('button', name='reconstruct').click()
+
 PAGES = {
     '00_bottleneck_explorer.ipynb': {'run all cells': run_all, 'move a slider': move_slider, 'change the method': change_method},
-    '00_frequency_explorer.ipynb': {'run all cells': run_all, 'drag the radius': drag_radius, 'change the photograph': release_and_change_photograph}}
+    '00_frequency_explorer.ipynb': {'run all cells': run_all, 'drag the radius': drag_radius, 'change the photograph': release_and_change_photograph},
+    '00_scattering_explorer.ipynb': {'run all cells': run_all, 'fewer directions': fewer_directions, 'reconstruct': press_reconstruct}}
 
 def take_screenshot(page, path):
     "The page with the whole picture in view, if there is one."

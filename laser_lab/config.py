@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['ConfigError', 'within', 'choice', 'listof', 'Setting', 'field_comments', 'settings', 'allowed', 'checked', 'Config',
-           'register', 'preset_names', 'preset', 'preset_name', 'from_preset', 'of_group', 'write_atomic', 'write_json',
-           'save_config', 'load_config', 'config_table', 'store_in_hydra', 'from_hydra', 'compose', 'check_overrides']
+           'register', 'preset_names', 'implied_by', 'preset', 'preset_name', 'from_preset', 'of_group', 'write_atomic',
+           'write_json', 'save_config', 'load_config', 'config_table', 'store_in_hydra', 'from_hydra', 'compose',
+           'chosen_presets', 'check_overrides', 'with_implied']
 
 # %% ../nbs/00_config.ipynb #78d8197f
 import ast, difflib, inspect, io, json, linecache, os, tempfile, textwrap, tokenize
@@ -181,16 +182,18 @@ def _plain(value, s): # nested configurations become dicts, with the preset's na
     return {'preset': preset_name(s.meta['group'], value), **value.to_dict()} if 'group' in s.meta else value.to_dict()
 
 # %% ../nbs/00_config.ipynb #3f61f52e
-_registry = {}
+_registry, _implied = {}, {}
 
 def register(group:str, # 'model', 'data', 'training', 'spectral', 'study', ...
              name:str,  # what the user writes: model=laser
              cls,       # `Config` class
+             implies:dict=None, # other group -> preset that is chosen with this one where the user names none
              **defaults # fields in which this preset differs from the class
             ):          # cls
     "Offer a configuration on every face."
     cls(**defaults)
     _registry.setdefault(group, {})[name] = (cls, defaults)
+    _implied[group, name] = dict(implies or {})
     return cls
 
 # %% ../nbs/00_config.ipynb #9d270d2c
@@ -200,6 +203,10 @@ def _group_of(cls): # first group in which the class is registered
 def preset_names(group:str)->list: # names that the group offers
     "What may stand behind `group=`."
     return list(_registry.get(group, {}))
+
+def implied_by(group:str, name:str)->dict: # other group -> preset
+    "What `group=name` chooses besides."
+    return dict(_implied.get((group, name), {}))
 
 # %% ../nbs/00_config.ipynb #3d501604
 def preset(group:str,  # group
@@ -294,6 +301,7 @@ def compose(name:str,       # root configuration
     "What the command line would make of `overrides`."
     from hydra import compose, initialize
     from hydra.core.global_hydra import GlobalHydra
+    overrides = with_implied(cls, overrides)
     check_overrides(cls, overrides)
     store_in_hydra(name, cls)
     inside = GlobalHydra.instance().is_initialized()
@@ -311,16 +319,37 @@ def _check_field(cls, key, chosen): # refuse a key that leads to no field; `chos
     for n in names: _check_field(_registry[group][n][0], rest, {})
 
 # %% ../nbs/00_config.ipynb #36a9116b
+def _parsed(overrides): # Hydra's reading of command-line overrides, its own settings left out
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    return [o for o in OverridesParser.create().parse_overrides(list(overrides)) if not o.key_or_group.startswith('hydra')]
+
+def chosen_presets(cls,           # root `Config`
+                   overrides:list # command-line overrides, sweeps included
+                  )->dict:        # group -> presets that the command line names, several in a sweep
+    "The presets that the user has chosen."
+    groups = {s.name for s in settings(cls) if 'group' in s.meta}
+    def names(o): return list(o.sweep_string_iterator()) if o.is_sweep_override() else [o.value()]
+    return {o.key_or_group: names(o) for o in _parsed(overrides) if o.key_or_group in groups}
+
+# %% ../nbs/00_config.ipynb #a4061b2e
 def check_overrides(cls,           # root `Config`
                     overrides:list # command-line overrides, sweeps included
                    ):
     "Refuse unknown groups, presets and fields before Hydra sees them."
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    parsed = [o for o in OverridesParser.create().parse_overrides(list(overrides)) if not o.key_or_group.startswith('hydra')]
-    groups = {s.name: s.meta['group'] for s in settings(cls) if 'group' in s.meta}
-    chosen = {}
-    for o in parsed:
-        if o.key_or_group in groups: chosen[o.key_or_group] = list(o.sweep_string_iterator()) if o.is_sweep_override() else [o.value()]
+    chosen = chosen_presets(cls, overrides)
     for g, names in chosen.items():
         for n in names: preset(g, n)
-    for o in parsed: _check_field(cls, o.key_or_group, chosen)
+    for o in _parsed(overrides): _check_field(cls, o.key_or_group, chosen)
+
+# %% ../nbs/00_config.ipynb #75ef1b9b
+def with_implied(cls,           # root `Config`
+                 overrides:list # command-line overrides, sweeps included
+                )->list:        # overrides, after those that the chosen presets imply
+    "Choose what goes with the chosen presets, in groups that the user has not named."
+    chosen, groups, added = chosen_presets(cls, overrides), {s.name for s in settings(cls) if 'group' in s.meta}, {}
+    for group, names in chosen.items():
+        wanted = [implied_by(group, n) for n in names]
+        for g in sorted(set().union(*wanted) & groups - set(chosen)):
+            if len({w.get(g) for w in wanted}) > 1: raise ConfigError(f"{group}={','.join(names)}: these go with different presets of {g}; allowed: the same sweep with {g}= named, or one sweep for each")
+            added[g] = wanted[0][g]
+    return [*(f'{g}={n}' for g, n in added.items()), *overrides]

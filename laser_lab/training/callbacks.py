@@ -89,7 +89,7 @@ class LastStep(Checkpoint):
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
         stop = trainer.strategy.reduce_boolean_decision(self.stop.received is not None, all=False)
-        if stop or trainer.global_step % self.every == 0 or trainer.global_step == trainer.num_training_batches:
+        if stop or trainer.should_stop or trainer.global_step % self.every == 0 or trainer.global_step == trainer.num_training_batches:
             trainer.save_checkpoint(self.path)
         trainer.should_stop = trainer.should_stop or stop
 

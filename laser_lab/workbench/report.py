@@ -19,7 +19,8 @@ from ..data import make_dataloaders
 from ..metrics import usage
 from ..sparse.pursuit import SparseCode
 from ..training.logs import read_log
-from ..training.run import RunConfig, new_folder
+from ..training.run import RunConfig
+from ..training.trainer import new_folder
 from ..viz.codebooks import distances_figure, embedding_figure
 from ..viz.codes import channel_slice_figure, code_heatmap_figure, l1_map, reconstruction_figure, usage_figure
 from ..viz.curves import rate_distortion_figure, training_figure
