@@ -153,7 +153,7 @@ def read_runs(folder # searched with everything below it
     return runs, notes
 
 # %% ../../nbs/scattering/04_analysis.ipynb #335ceabd
-REPEATED = ('seed', 'data.seed', 'data.train_size', *PLACE)
+REPEATED = ('seed', 'data.seed', 'data.train_size', 'data', *PLACE)
 ABSENT = '–'
 
 def partition(runs, # list of `Run`

@@ -36,7 +36,7 @@ from .trainer import TrainingConfig, begin, extra_loggers, fit_quietly, for_one_
 @dataclass
 class TwoPhaseConfig(TrainingConfig):
     "A head on frozen filters, then head and filters together."
-    max_epochs:int = within(4, 1, 10**6) # passes over the training set, at most, in each phase
+    max_epochs:int = within(3, 1, 10**6) # passes over the training set, at most, in each phase
     max_steps:int|None = within(None, 1, 10**9) # optimiser steps in each phase; None leaves the length to max_epochs
     schedule:str = choice('cosine', 'constant') # learning rates of a phase after the warm-up
     phases:str = choice('both', 'head', 'joint') # the head and then everything, the head alone, or everything from the start
@@ -44,7 +44,8 @@ class TwoPhaseConfig(TrainingConfig):
     lr_extractor:float = within(1e-4, 0., 10.) # step size of AdamW for the filters, where they learn
     weight_decay:float = within(1e-4, 0., 10.) # of AdamW, for all weights
     holdout:float = within(.1, 0., .9) # share of the training images that choose the epoch; 0: none do, and the last epoch counts
-    patience:int = within(20, 0, 10**6) # epochs without a better accuracy on the held-out images before a phase ends; 0 waits forever
+    measure_every:int = within(1, 1, 10**6) # epochs between measurements on the held-out images, each a row of the curves
+    patience:int = within(20, 0, 10**6) # measurements without a better accuracy on the held-out images before a phase ends; 0 waits forever
     feature_mb:float = within(4096., 0., 1e7) # memory for coefficients of a frozen extractor, 10**6 bytes per process; what is larger is computed at every step
 
     def check(self):
@@ -169,16 +170,17 @@ def worth_keeping(cfg,         # `RunConfig`
 
 # %% ../../nbs/training/08_stages.ipynb #e3e342ac
 class EpochEnd(Callback):
-    "Measures at the end of each epoch, keeps the best network, stops when patience is over."
+    "Measures at the end of every epoch, or of every few, keeps the best network, stops when patience is over."
     def __init__(self,
                  watch:DataLoader, # what the accuracy is measured on
                  per_epoch:int,    # steps of an epoch
                  total:int,        # steps of the phase
                  path,             # file that receives the best network
                  chooses:bool=True,# False: the last epoch is the best
-                 patience:int=0    # epochs without a better one before the phase ends; 0: never
+                 patience:int=0,   # measurements without a better one before the phase ends; 0: never
+                 every:int=1       # epochs between measurements
                 ):
-        self.watch, self.per_epoch, self.total, self.path, self.chooses, self.patience = watch, per_epoch, total, Path(path), chooses, patience
+        self.watch, self.per_epoch, self.total, self.path, self.chooses, self.patience, self.every = watch, per_epoch, total, Path(path), chooses, patience, every
         self.load_state_dict(dict(rows=[], best=None, waited=0, finished=False, tally=[0., 0., 0.]))
 
     def state_dict(self): return dict(rows=self.rows, best=self.best, waited=self.waited, finished=self.finished, tally=self.tally.tolist())
@@ -189,7 +191,7 @@ class EpochEnd(Callback):
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
         self.tally = self.tally.to(module.device) + outputs['tally']
-        if trainer.global_step % self.per_epoch and trainer.global_step != self.total: return
+        if trainer.global_step % (self.per_epoch * self.every) and trainer.global_step != self.total: return
         self.add_row(trainer, module)
         self.decide(trainer, module)
 
@@ -237,7 +239,7 @@ def extractor_learns(cfg, phase:str)->bool: # do the filters learn in this phase
 def phase_callbacks(cfg, folder, loader, watch, total, net)->list: # of a phase
     per_epoch, t, spectral = len(loader), cfg.training, cfg.spectral
     made = [Truncation(spectral.truncation(), per_epoch)] if spectral.truncation_epochs and net.learnable else []
-    return [*made, EpochEnd(watch, per_epoch, total, folder/'best.ckpt', bool(t.holdout), t.patience)]
+    return [*made, EpochEnd(watch, per_epoch, total, folder/'best.ckpt', bool(t.holdout), t.patience, t.measure_every)]
 
 def module_of(cfg, net, total, from_features)->PhaseModule: # of a phase
     t = cfg.training
