@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['QUIET', 'FILES_ONLY', 'VERBS', 'implications', 'help_text', 'run_hydra', 'train_verb', 'print_result',
-           'evaluate_verb', 'EvaluateConfig', 'ablate_verb', 'print_table', 'analysis_figures', 'save_figures',
-           'show_pictures', 'analyze_verb', 'notebooks', 'lab_verb', 'main']
+           'evaluate_verb', 'EvaluateConfig', 'ablate_verb', 'analysis_figures', 'save_figures', 'show_pictures',
+           'analyze_verb', 'notebooks', 'lab_verb', 'main']
 
 # %% ../nbs/09_cli.ipynb #c8ad50a7
 import json, shlex, sys
@@ -125,17 +125,6 @@ def ablate_verb(argv): # arguments after `ablate`
     def job(cfg): print(f"report: {ablate(cfg, _resumed(cfg), shlex.join(['laser-lab', 'ablate', *argv]))/'report.html'}")
     run_hydra('ablate', AblateConfig, job, argv, 'train the rows of a study on the same seeds and report them')
 
-# %% ../nbs/09_cli.ipynb #4b221962
-def print_table(table, title): # DataFrame of text
-    "A table on the terminal, whole, however narrow the terminal says it is."
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-    grid = Table(*map(escape, table.columns), title=escape(str(title)), title_style='bold')
-    for row in table.itertuples(index=False): grid.add_row(*map(escape, row))
-    widths = [max(map(len, [name, *table[name]])) + 3 for name in table.columns]
-    Console(width=max(Console().width, sum(widths) + 1), force_jupyter=False).print(grid)
-
 # %% ../nbs/09_cli.ipynb #4a193944
 def analysis_figures(runs, curves=False): # file name -> matplotlib Figure, or None where no run has what it shows
     "The plots of a folder of experiments."
@@ -183,9 +172,11 @@ def analyze_verb(argv): # arguments after `analyze`
     given = parser.parse_args(argv)
     from laser_lab.config import write_atomic
     from laser_lab.scattering.analysis import correlation_note, pairs, read_runs, repeated_seeds, run_table, summary, summary_text
+    from laser_lab.workbench.ablation import show_table
     runs, notes = read_runs(given.results_dir)
     for note in [*notes, *repeated_seeds(runs)]: print(f'laser-lab analyze: {note}', file=sys.stderr)
-    print_table(summary_text(summary(runs)), f'{given.results_dir}: {len(runs)} runs, mean ± sample standard deviation over seeds')
+    said = summary_text(summary(runs))
+    show_table(said.set_index(said.columns[0]), f'{given.results_dir}: {len(runs)} runs, mean ± sample standard deviation over seeds')
     print(f'filter change and gain: {correlation_note(pairs(runs))}')
     figures, plots = analysis_figures(runs, given.curves), given.results_dir/'plots'
     save_figures(figures, plots)

@@ -220,9 +220,11 @@ def preset(group:str,  # group
     return cls.from_dict({**defaults, **overrides})
 
 # %% ../nbs/00_config.ipynb #2385dd77
-def preset_name(group:str, cfg)->str: # first preset of the configuration's class
+def preset_name(group:str, cfg)->str: # the preset of the configuration's class that differs from it in the fewest fields
     "The name from which `from_preset` finds the class again."
-    return next(n for n, (c, _) in _registry[group].items() if c.__name__ == type(cfg).__name__)
+    names = [n for n, (c, _) in _registry[group].items() if c.__name__ == type(cfg).__name__]
+    def changes(name): return sum(getattr(cfg, s.name) != getattr(preset(group, name), s.name) for s in settings(type(cfg)))
+    return names[0] if len(names) == 1 else min(names, key=changes)
 
 def from_preset(group:str, values:dict): # plain values with their 'preset'
     "Inverse of `to_dict` where the class is open."

@@ -239,7 +239,7 @@ def averaged(self:ScatteringBlock)->Tensor: # (C or 1, 1 + 2L, n, K+1, K+1)
 # %% ../../nbs/scattering/01_block.ipynb #13988406
 @patch
 def applied(self:ScatteringBlock)->Tensor: # (C or 1, 1 + 2L, n, k, k)
-    "Kernels as the block applies them."
+    "Kernels as the block applies them; changes of weights in place are seen, except those made through `.data`."
     compose = self.averaged if self.cfg.order == 'pool_first' else self.kernels
     if torch.is_grad_enabled() and self.learnable: return compose()
     seen = [(p.data_ptr(), p._version, p.dtype, p.device) for p in self.parameters()]
@@ -259,7 +259,7 @@ def compiled_bank(self:ScatteringBlock, x:Tensor # input of the block
                  ): # `SharedBank`, or something false where PyTorch has to do it
     "The compiled way, if it is open."
     graph = torch.is_grad_enabled() and (self.learnable or x.requires_grad)
-    if graph or not x.is_cpu or x.dtype != self.phi.dtype or torch.compiler.is_compiling() or torch.is_autocast_enabled('cpu') or not self.L: return None
+    if graph or not x.is_cpu or x.dtype != self.phi.dtype or x.dtype.itemsize < 4 or torch.compiler.is_compiling() or torch.is_autocast_enabled('cpu') or not self.L: return None
     kernels, pool_first = self.applied(), self.cfg.order == 'pool_first'
     if len(kernels) > 1 or not pool_first and (self.pool != self.pool[:1]).any(): return None
     if self.bank is None: self.bank = symmetric_bank(kernels[0, :, 0], None if pool_first else self.pool[0], getattr(self, 'collapse', None))

@@ -53,10 +53,10 @@ def block_channels(cfg:ScatteringConfig # settings
 def kernel_parameters(channels:int,         # channels of a block's input
                       cfg:ScatteringConfig, # settings
                       lowpass_only:bool=False # without wavelets
-                     )->int:                # numbers in the KxK kernels; averages and phase collapse not counted
-    "How many numbers the learned kernels of a block are: C n K^2 (1 + 2L)."
+                     )->int:                # numbers that are learned for the KxK kernels; averages and phase collapse not counted
+    "How many numbers the learned kernels of a block are: C n K^2 (1 + 2L), or 4 C L for parametric Morlets."
     L = 0 if lowpass_only else cfg.L
-    if cfg.parametric: return cfg.kernel_size**2 + 4 * channels * L
+    if cfg.parametric: return 4 * channels * L
     return channels * mixing_width(channels, cfg.mixing_horizon, cfg.horizon_rule) * cfg.kernel_size**2 * (1 + 2 * L)
 
 # %% ../../nbs/scattering/02_net.ipynb #89af4284

@@ -442,7 +442,7 @@ def joined_phases(curves:dict # 'phase_a', 'phase_b' -> rows with epoch, train_l
 @styled
 def phases_figure(runs:dict # run -> {'phase_a': rows, 'phase_b': rows} with epoch, train_loss and val_acc
                  ): # matplotlib Figure
-    "Training loss and validation accuracy over the epochs of both phases."
+    "Training loss and accuracy on other images over the epochs of both phases."
     if not runs: raise ValueError('runs: an empty dict is not allowed; allowed: run -> curves')
     figure, axes = new_figure(3.2, 1, 2)
     for index, (run, curves) in enumerate(runs.items()):
@@ -450,8 +450,9 @@ def phases_figure(runs:dict # run -> {'phase_a': rows, 'phase_b': rows} with epo
         for ax, column in zip(axes[0], ('train_loss', 'val_acc')):
             ax.plot([row['epoch'] for row in rows], [row[column] for row in rows], **style, markevery=max(1, len(rows)//8), label=run)
             if curves.get('phase_b') and switch: ax.axvline(switch+.5, color=style['color'], linestyle=':', linewidth=1)
-    for ax, label in zip(axes[0], ('training loss', 'validation accuracy (%)')):
-        ax.set(xlabel='epoch (dotted: phase B begins)', ylabel=label)
+    two = any(c.get('phase_a') and c.get('phase_b') for c in runs.values())
+    for ax, label in zip(axes[0], ('training loss', 'accuracy, images not trained on (%)')):
+        ax.set(xlabel='epoch (dotted: phase B begins)' if two else 'epoch', ylabel=label)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         ax.grid(True)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc='outside lower center', ncols=4)

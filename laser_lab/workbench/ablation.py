@@ -144,12 +144,12 @@ def markdown_table(table:pd.DataFrame # from `result_table`
     return '\n'.join(f"| {' | '.join(row)} |" for row in rows)
 
 # %% ../../nbs/workbench/01_ablation.ipynb #c1b5a4d3
-def show_table(table:pd.DataFrame, title:str): # from `result_table`
+def show_table(table:pd.DataFrame, title:str): # of text, the names of the rows as index
     "Print a table on the terminal, whole, however narrow the terminal says it is."
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
-    grid, rows = Table('method', *map(escape, table.columns), title=escape(title)), [(name, *row) for name, row in table.iterrows()]
+    grid, rows = Table(table.index.name, *map(escape, table.columns), title=escape(title)), [(name, *row) for name, row in table.iterrows()]
     for row in rows: grid.add_row(*map(escape, row))
-    widths = [max(map(len, column)) + 3 for column in zip(('method', *table.columns), *rows)]
+    widths = [max(map(len, column)) + 3 for column in zip((table.index.name, *table.columns), *rows)]
     Console(width=max(Console().width, sum(widths) + 1), force_jupyter=False).print(grid)
