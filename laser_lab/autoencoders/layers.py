@@ -6,7 +6,6 @@
 __all__ = ['GAIN', 'ResidualBlock', 'residual_stack', 'Encoder', 'Decoder', 'ScaleEncoder', 'ScaleDecoder', 'pad_to_multiple']
 
 # %% ../../nbs/autoencoders/01_layers.ipynb #ad556354
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -86,7 +86,7 @@ def on_diagonal(kernels:Tensor, # (C or 1, M, K, K), for each channel or for all
 def simplest(kernels:Tensor # (C, M, n, K, K)
             )->Tensor:      # (1, M, 1, K, K) if all channels share, (C, M, 1, K, K) if none mixes, else the same
     "The least that says the same."
-    channels, own = len(kernels), torch.arange(len(kernels))
+    own = torch.arange(len(kernels))
     diagonal = kernels[own, :, own % kernels.shape[2]]
     if kernels.count_nonzero() > diagonal.count_nonzero(): return kernels
     return diagonal[:1, :, None] if torch.equal(diagonal, diagonal[:1].expand_as(diagonal)) else diagonal[:, :, None]

@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from ..config import Config, ConfigError, choice, register, within
+from ..config import Config, ConfigError, register, within
 from .block import BlockConfig, ScatteringBlock, mixing_width
 from ..transforms.morlet import wavelet_angles
 
@@ -128,7 +128,7 @@ class ScatteringNet(nn.Module):
 # %% ../../nbs/scattering/02_net.ipynb #7069f145
 def scattering_config(cfg, args:tuple, settings:dict)->ScatteringConfig:
     "The configuration from either way of calling."
-    if isinstance(cfg, ScatteringConfig):
+    if isinstance(cfg, Config):
         if args or settings: raise TypeError(f"either a ScatteringConfig or its fields, not both; got also {', '.join(map(str, (*args, *settings)))}")
         return cfg
     named = dict(zip(('n_blocks', 'in_channels', 'in_spatial', 'nb_classes'), (() if cfg is None else (cfg,)) + args))

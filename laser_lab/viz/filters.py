@@ -17,7 +17,7 @@ from itertools import groupby
 
 import numpy as np, torch
 from matplotlib.collections import PatchCollection
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Wedge
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
