@@ -36,7 +36,7 @@ class ScatteringConfig(BlockConfig):
         super().check()
         if self.in_spatial < 2**self.n_blocks: raise ConfigError(f'{self.where()}.n_blocks: {self.n_blocks} halvings are not allowed for in_spatial={self.in_spatial}; allowed: up to {int(math.log2(self.in_spatial))}')
 
-register('model', 'scattering', ScatteringConfig);
+register('model', 'scattering', ScatteringConfig, implies=dict(data='digits', training='two_phase'));
 
 # %% ../../nbs/scattering/02_net.ipynb #4aa5a31c
 def block_channels(cfg:ScatteringConfig # settings

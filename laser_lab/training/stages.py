@@ -57,8 +57,7 @@ class TwoPhaseConfig(TrainingConfig):
 # %% ../../nbs/training/08_stages.ipynb #c9c2892b
 register('training', 'two_phase', TwoPhaseConfig)
 register('training', 'two_phase_full', TwoPhaseConfig, max_epochs=100)
-register('training', 'quick_check', TwoPhaseConfig, phases='joint', max_epochs=150, lr_extractor=1e-3, patience=0)
-register('model', 'scattering', ScatteringConfig, implies=dict(data='digits', training='two_phase'));
+register('training', 'quick_check', TwoPhaseConfig, phases='joint', max_epochs=150, lr_extractor=1e-3, patience=0);
 
 # %% ../../nbs/training/08_stages.ipynb #c56b4b97
 def classifies(model)->bool: return hasattr(model, 'nb_classes') # configuration of a model
