@@ -100,7 +100,7 @@ class HierarchicalConfig(AutoencoderConfig):
 def _configured(cls, cfg, overrides): # a configuration from either way of calling
     if cfg is None: return cls(**overrides)
     if overrides: raise TypeError(f"either a {cls.__name__} or keyword arguments, not both; got also {', '.join(overrides)}")
-    if not isinstance(cfg, cls): raise TypeError(f'cfg: {type(cfg).__name__} is not allowed; allowed: {cls.__name__}')
+    if cls.__name__ not in (c.__name__ for c in type(cfg).__mro__): raise TypeError(f'cfg: {type(cfg).__name__} is not allowed; allowed: {cls.__name__}')
     return cfg
 
 # %% ../../nbs/autoencoders/03_models.ipynb #d6afb4aa
@@ -224,7 +224,7 @@ def build_model(cfg:Config # configuration of a model
                )->Autoencoder:
     "The model that a configuration describes."
     for model in MODELS.values():
-        if model.config is type(cfg): return model(cfg)
+        if model.config.__name__ == type(cfg).__name__: return model(cfg)
     raise TypeError(f"cfg: {type(cfg).__name__} is not allowed; allowed: {', '.join(m.config.__name__ for m in MODELS.values())}")
 
 # %% ../../nbs/autoencoders/03_models.ipynb #7a075597
