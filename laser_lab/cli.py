@@ -94,10 +94,11 @@ def print_result(title, result:dict): # measured numbers
 def evaluate_verb(argv): # arguments after `evaluate`
     "Measure a checkpoint."
     from laser_lab.training.run import RunConfig # all models are registered with it
-    from laser_lab.training.stages import checkpoint_in, is_classifier
+    from laser_lab.training.stages import checkpoint_in, is_classifier, measure_classifier
+    named = any(a.startswith(('data=', 'data.')) for a in argv)
     def job(cfg):
         path = checkpoint_in(cfg.checkpoint)
-        if is_classifier(path): return print_result(path, _classified(path, cfg.data, RunConfig))
+        if is_classifier(path): return print_result(path, measure_classifier(path, cfg.data if named else _images_of_run(path, RunConfig)))
         from laser_lab.autoencoders.models import Autoencoder
         from laser_lab.data import make_dataloaders
         from laser_lab.training.modules import measure
@@ -111,12 +112,10 @@ class EvaluateConfig(Config):
     data:Config = of_group('data', 'photos') # on which images; a classifier takes the test images of its run where none are named
 
 # %% ../nbs/09_cli.ipynb #abdc2df8
-def _classified(path, data, run): # accuracy of a classifier's checkpoint; `run`: class of a run's configuration
-    from laser_lab.training.stages import measure_classifier
-    if data.dataset != 'photos': return measure_classifier(path, data)
+def _images_of_run(path, run): # `DataConfig` of the run that left a checkpoint; `run`: class of its configuration
     own = next((p/'config.json' for p in path.resolve().parents[1:3] if (p/'config.json').is_file()), None)
     if own is None: raise ConfigError(f'{path}: no config.json of its run beside it; name its images, for example data=digits')
-    return measure_classifier(path, load_config(run, own).data)
+    return load_config(run, own).data
 
 # %% ../nbs/09_cli.ipynb #c5d110ad
 def ablate_verb(argv): # arguments after `ablate`

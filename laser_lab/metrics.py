@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['psnr', 'ssim', 'ms_ssim', 'NotAvailable', 'lpips_network', 'lpips', 'fid', 'usage', 'perplexity', 'share_used',
-           'entropy_bits', 'common_quality', 'bd_rate']
+           'entropy_bits', 'common_quality', 'bd_rate', 'mean_and_spread']
 
 # %% ../nbs/02_metrics.ipynb #0d7553b4
+import math, statistics
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -216,3 +217,9 @@ def bd_rate(rate_anchor,       # bits per pixel of the anchor, at least 4 points
     anchor, other = _curve(rate_anchor, psnr_anchor, 'anchor'), _curve(rate, psnr, 'codec')
     common_quality(anchor[1], other[1])
     return float(bd_rate(*anchor, *other, method=method, require_matching_points=False, min_overlap=0))
+
+# %% ../nbs/02_metrics.ipynb #107227de
+def mean_and_spread(values:list # numbers, one per run
+                   )->tuple:    # (mean, sample standard deviation), NaN where undefined
+    "Mean over runs, and their sample standard deviation from two runs on."
+    return statistics.fmean(values) if values else math.nan, statistics.stdev(values) if len(values) > 1 else math.nan

@@ -6,8 +6,8 @@
 __all__ = ['PERCENT', 'LIMITS', 'FLAT', 'GROUPED', 'PLACE', 'REPEATED', 'ABSENT', 'MEASURES', 'COLUMNS', 'is_number',
            'checked_results', 'with_gain', 'checked_row', 'checked_curves', 'as_text', 'flat_config', 'Run', 'read_run',
            'content_of', 'read_runs', 'partition', 'differing', 'setting_of', 'natural', 'grouped', 'short_names',
-           'label_of', 'repeated_seeds', 'mean_and_spread', 'summary', 'with_spread', 'summary_text', 'run_table',
-           'titles', 'by_size', 'pairs', 'pearson', 'correlation_note', 'with_correlations']
+           'label_of', 'repeated_seeds', 'summary', 'with_spread', 'summary_text', 'run_table', 'titles', 'by_size',
+           'pairs', 'pearson', 'correlation_note', 'with_correlations']
 
 # %% ../../nbs/scattering/04_analysis.ipynb #f6e8d8cc
 import json, math, statistics
@@ -16,6 +16,8 @@ from pathlib import Path
 from reprlib import repr as brief
 
 import pandas as pd
+
+from ..metrics import mean_and_spread
 
 # %% ../../nbs/scattering/04_analysis.ipynb #be4d4ebb
 PERCENT = (0, 100)
@@ -153,7 +155,7 @@ def read_runs(folder # searched with everything below it
     return runs, notes
 
 # %% ../../nbs/scattering/04_analysis.ipynb #335ceabd
-REPEATED = ('seed', 'data.seed', 'data.train_size', 'data', *PLACE)
+REPEATED = ('seed', 'data.seed', 'data.train_size', 'data', 'training', 'spectral', *PLACE)
 ABSENT = '–'
 
 def partition(runs, # list of `Run`
@@ -221,13 +223,6 @@ def repeated_seeds(runs # list of `Run`
 # %% ../../nbs/scattering/04_analysis.ipynb #04787003
 MEASURES = ('head_acc', 'finetune_acc', 'finetune_gain', 'filter_delta_relative', 'filter_delta_l2', 'n_params_total')
 
-def mean_and_spread(values # numbers, one per run; NaN where a run has none
-                   )->tuple: # (mean, sample standard deviation), NaN where undefined
-    "Mean over the runs that have a value, and their sample standard deviation from two runs on."
-    values = [v for v in values if not math.isnan(v)]
-    return statistics.fmean(values) if values else math.nan, statistics.stdev(values) if len(values) > 1 else math.nan
-
-# %% ../../nbs/scattering/04_analysis.ipynb #b1063590
 def summary(runs # list of `Run`
            )->pd.DataFrame: # a row per group: fields, train_samples, runs, and mean and std of each measure
     "The experiments in numbers, for a file."
@@ -235,7 +230,7 @@ def summary(runs # list of `Run`
     rows = []
     for (setting, samples), members in groups.items():
         row = dict(zip(fields, setting), train_samples=samples, runs=len(members))
-        for m in MEASURES: row[f'{m}_mean'], row[f'{m}_std'] = mean_and_spread([r[m] for r in members])
+        for m in MEASURES: row[f'{m}_mean'], row[f'{m}_std'] = mean_and_spread([r[m] for r in members if m in r.results])
         rows.append(row)
     return pd.DataFrame(rows)
 

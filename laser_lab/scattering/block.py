@@ -61,14 +61,12 @@ def stride_two(x:Tensor,     # (B, C, H, W), already padded
 # %% ../../nbs/scattering/01_block.ipynb #beec15f5
 def mixing_width(channels:int,      # C
                  horizon:int|None,  # channels that a kernel may see; None is all of them
-                 rule:str='divisor' # 'divisor' takes the largest divisor of C up to the horizon and says so; 'refuse' raises ConfigError
+                 rule:str='divisor' # 'divisor' takes the largest divisor of C up to the horizon; 'refuse' raises ConfigError
                 )->int:             # channels that a kernel sees, a divisor of C
     "The mixing horizon that is possible."
     if horizon is None or horizon >= channels: return channels
     width = next(n for n in range(horizon, 0, -1) if channels % n == 0)
-    if width == horizon: return width
-    if rule == 'refuse': raise ConfigError(f'mixing_horizon: {horizon} does not divide {channels} channels; allowed: a divisor, such as {width}')
-    logging.getLogger(__name__).warning('mixing_horizon %d does not divide %d channels: %d is used', horizon, channels, width)
+    if width < horizon and rule == 'refuse': raise ConfigError(f'mixing_horizon: {horizon} does not divide {channels} channels; allowed: a divisor, such as {width}')
     return width
 
 # %% ../../nbs/scattering/01_block.ipynb #09c959cd
@@ -189,7 +187,9 @@ class ScatteringBlock(nn.Module):
                 ):
         super().__init__()
         self.cfg, self.in_channels, self.lowpass_only = cfg or BlockConfig(**settings), in_channels, lowpass_only
-        self.width = 1 if self.cfg.parametric else mixing_width(in_channels, self.cfg.mixing_horizon, self.cfg.horizon_rule)
+        horizon = 1 if self.cfg.parametric else self.cfg.mixing_horizon or in_channels
+        self.width = mixing_width(in_channels, horizon, self.cfg.horizon_rule)
+        if self.width < min(horizon, in_channels): logging.getLogger(__name__).warning('mixing_horizon %d does not divide %d channels: %d is used', horizon, in_channels, self.width)
         self.out_channels = in_channels * (1 + self.L)
         self.kept, self.bank, self.seen = None, None, None
         for name, value in initial_weights(self.cfg, self.L).items(): self.register_parameter(name, nn.Parameter(value, requires_grad=False))

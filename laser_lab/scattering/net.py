@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ScatteringConfig', 'block_channels', 'kernel_parameters', 'classifier_inputs', 'learned_parameters',
-           'memory_of_machine', 'refuse_too_large', 'Projection', 'ScatteringNet', 'scattering_config', 'Path']
+           'memory_of_machine', 'refuse_too_large', 'in_gb', 'Projection', 'ScatteringNet', 'scattering_config', 'Path']
 
 # %% ../../nbs/scattering/02_net.ipynb #55c4a860
 import math, os
@@ -86,8 +86,11 @@ def refuse_too_large(cfg:ScatteringConfig): # settings
     need, have = 4 * sum(parts.values()), memory_of_machine() if cfg.max_gb is None else cfg.max_gb * 1e9
     if need <= have: return
     largest = max(parts, key=parts.get)
-    raise ConfigError(f'{cfg.where()}: {need / 1e9:,.1f} GB of weights ({need / 2**30:,.1f} GiB), most of them {largest}, are more than the {have / 1e9:,.1f} GB allowed; '
+    raise ConfigError(f'{cfg.where()}: {in_gb(need)} of weights, most of them {largest}, are more than the {in_gb(have)} allowed; '
                       'allowed: a smaller mixing_horizon, projection, n_blocks or L, global_avg_pool, lowpass_last, or a larger max_gb')
+
+def in_gb(size)->str: # of bytes
+    return f'{size / 1e9:,.3g} GB' if size < 1e12 else f'{size / 1e9:,.0f} GB'
 
 # %% ../../nbs/scattering/02_net.ipynb #fd394836
 class Projection(nn.Sequential):

@@ -29,7 +29,7 @@ from ..scattering.stages import (PhaseModule, accuracy, classifier_checkpoint, c
                                          results_of, share_batch_norms, write_results)
 from .callbacks import AtomicCheckpointIO, Truncation
 from .logs import log_row
-from .modules import learning_rate_factor
+from .modules import schedule_of
 from .trainer import TrainingConfig, begin, extra_loggers, fit_quietly, for_one_process, make_trainer, new_folder, refuse_unfinished, steps_of, stream_of
 
 # %% ../../nbs/training/08_stages.ipynb #8c5d3aef
@@ -240,10 +240,9 @@ def phase_callbacks(cfg, folder, loader, watch, total, net)->list: # of a phase
     made = [Truncation(spectral.truncation(), per_epoch)] if spectral.truncation_epochs and net.learnable else []
     return [*made, EpochEnd(watch, per_epoch, total, folder/'best.ckpt', bool(t.holdout), t.patience, t.measure_every)]
 
-def module_of(cfg, net, total, from_features)->PhaseModule: # of a phase
+def module_of(cfg, net, total, per_epoch, from_features)->PhaseModule: # of a phase
     t = cfg.training
-    end = total if t.schedule == 'cosine' else None
-    return PhaseModule(net, t.lr_head, t.lr_extractor, t.weight_decay, lambda step: learning_rate_factor(step, t.warmup_steps, end), t.log_every, from_features)
+    return PhaseModule(net, t.lr_head, t.lr_extractor, t.weight_decay, schedule_of(t, total, per_epoch), t.log_every, from_features)
 
 # %% ../../nbs/training/08_stages.ipynb #3fa1ec3d
 def compute_with(trainer, net): # function: images -> coefficients on the CPU
@@ -268,7 +267,7 @@ def run_phase(cfg, folder, phase:str, net, split:Split, callbacks=()): # the tra
     trainer.logger.rewind(start)
     torch.manual_seed(cfg.seed)
     net.train()
-    fit_quietly(trainer, module_of(cfg, net, total, keep), stream_of(loaders[0], total, start), None, place/'checkpoints/last.ckpt' if start else None)
+    fit_quietly(trainer, module_of(cfg, net, total, len(split.teach), keep), stream_of(loaders[0], total, start), None, place/'checkpoints/last.ckpt' if start else None)
     refuse_unfinished(trainer, folder, total)
     return trainer
 

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import lightning as L
 import torch
+from fastcore.basics import patch
 from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm, TQDMProgressBar
 from torch.utils.data import DataLoader
 
 import laser_lab
-from ..config import Config, ConfigError, choice, register, save_config, within, write_json
+from ..config import Config, ConfigError, choice, listof, register, save_config, within, write_json
 from ..data import process_place
 from .callbacks import EMA, AtomicCheckpointIO, LastStep, StepStream
 from .logs import RunLogger
@@ -31,7 +32,9 @@ class TrainingConfig(Config):
     precision:str = choice('32-true', 'bf16-mixed', '16-mixed', '64-true') # arithmetic, in Lightning's terms
     gradient_clip:float = within(0., 0., 1e6) # largest norm of the gradient; 0 does not clip
     ema_decay:float = within(0., 0., 0.999999) # memory of averaged weights; 0 does not average
-    schedule:str = choice('constant', 'cosine') # learning rate after the warm-up
+    schedule:str = choice('constant', 'cosine', 'multistep') # learning rate after the warm-up
+    milestones:list[float] = listof(low=0., high=1e6) # multistep: epochs at which it changes
+    factors:list[float] = listof(low=0., high=1e6) # multistep: what it is multiplied by from there on
     warmup_steps:int = within(0, 0, 10**7) # steps over which the learning rate rises
     accelerator:str = choice('auto', 'cpu', 'gpu', 'mps') # hardware, in Lightning's terms
     devices:int = within(1, 1, 1024) # processes per machine; torchrun decides when it launches the run
@@ -46,6 +49,15 @@ class TrainingConfig(Config):
     def check(self):
         if self.precision == '16-mixed' and (self.accelerator == 'cpu' or not torch.cuda.is_available()):
             raise ConfigError(f"{self.where()}.precision: '16-mixed' needs a GPU; allowed here: '32-true', 'bf16-mixed', '64-true'")
+        self.check_milestones()
+
+# %% ../../nbs/training/07_trainer.ipynb #5db4abf2
+@patch
+def check_milestones(self:TrainingConfig):
+    "Each milestone needs a factor, and only one schedule has them."
+    m, f = self.milestones, self.factors
+    if len(m) != len(f) or m != sorted(m): raise ConfigError(f'{self.where()}.milestones: {m} is not allowed with {self.where()}.factors = {f}; allowed: rising epochs, one for each factor')
+    if bool(m) != (self.schedule == 'multistep'): raise ConfigError(f'{self.where()}.milestones: {m} is not allowed with {self.where()}.schedule = {self.schedule!r}; allowed: milestones with multistep, none without')
 
 register('training', 'default', TrainingConfig)
 register('training', 'quick', TrainingConfig, max_steps=20, log_every=5);

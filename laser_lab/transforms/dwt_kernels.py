@@ -142,7 +142,7 @@ def split_columns(rows, at, H, taps, f, shift, band, n): # one filter down the c
 # %% ../../nbs/transforms/04_dwt_kernels.ipynb #533332a2
 @compiled
 def taps_split(x, ll, lh, hl, hh, taps, shift):
-    (N, H, W), w, bands = x.shape, x.shape[2] // 2, (ll, lh, hl, hh)
+    (N, H), w, bands = x.shape[:2], x.shape[2] // 2, (ll, lh, hl, hh)
     L = w + taps.shape[1] // 2
     phases, rows = np.empty(2 * L, x.dtype), np.empty(2 * H * w, x.dtype)
     for n in range(N):

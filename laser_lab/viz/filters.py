@@ -7,8 +7,8 @@ __all__ = ['PHASES', 'PARTS', 'SPECTRUM', 'checked_banks', 'complex_wavelets', '
            'show_phase_wheel', 'tiled', 'kernel_pictures', 'angle_name', 'angle_names', 'show_kernels',
            'filters_figure', 'frequency_grid', 'centred', 'frequency_axes', 'show_contours', 'show_bank_contours',
            'filter_spectra_figure', 'radial_range', 'show_radial_range', 'littlewood_paley_figure', 'path_name',
-           'merged_paths', 'directions', 'ring', 'disk_cell', 'show_disk', 'name_rings', 'by_order', 'disk_figure',
-           'bar_groups', 'show_bars', 'path_bars_figure', 'strongest', 'stretched', 'show_path_maps',
+           'merged_paths', 'directions', 'ring', 'disk_cell', 'show_disk', 'name_rings', 'by_order', 'show_disks',
+           'disk_figure', 'bar_groups', 'show_bars', 'path_bars_figure', 'strongest', 'stretched', 'show_path_maps',
            'path_maps_figure', 'filter_delta', 'delta_figure', 'joined_phases', 'phases_figure']
 
 # %% ../../nbs/viz/05_filters.ipynb #5d11b8b7
@@ -308,22 +308,29 @@ def by_order(merged:dict # (scales, angles) -> value
     "Paths by the number of their wavelets."
     return {order: {key: merged[key] for key in keys} for order, keys in groupby(merged, key=lambda key: len(key[0]))}
 
+def show_disks(axes, # two, for orders 1 and 2; those of an order without paths stay empty
+               merged:dict, # (scales, angles) -> value
+               label:str, # of the colour bars
+               **kwargs # passed to `Figure.colorbar`
+              ):
+    "A disk for each order, on its own scale."
+    orders, last = by_order(merged), max((j for scales, _ in merged for j in scales), default=0)
+    for ax, order in zip(axes, (1, 2)):
+        if order not in orders: ax.set_axis_off(); continue
+        drawn = show_disk(ax, orders[order], len(directions(merged)), last)
+        name_rings(ax, {scales[0] for scales, _ in orders[order]})
+        colour_bar(ax.figure, drawn, ax, label, **kwargs)
+        ax.set_title(f'order {order}, {len(orders[order])} paths')
+
 @styled
 def disk_figure(values, # (P,) coefficients of an image, such as means over positions
                 paths # P objects with `scales` and `angles`
                ): # matplotlib Figure
     "Scattering disks of orders 1 and 2 (Bruna and Mallat 2013), each on its own scale."
     merged = merged_paths(values, paths)
-    orders, last = by_order(merged), max((j for scales, _ in merged for j in scales), default=0)
-    if 1 not in orders: raise ValueError('paths: none with one wavelet are not allowed; allowed: paths of order 1 and possibly 2')
-    shown = [order for order in (1, 2) if order in orders]
+    if 1 not in by_order(merged): raise ValueError('paths: none with one wavelet are not allowed; allowed: paths of order 1 and possibly 2')
     figure, axes = new_figure(3.6, 1, 2, layout='compressed')
-    for ax, order in zip(axes[0], shown):
-        drawn = show_disk(ax, orders[order], len(directions(merged)), last)
-        name_rings(ax, {scales[0] for scales, _ in orders[order]})
-        ax.set_title(f'order {order}, {len(orders[order])} paths')
-        colour_bar(figure, drawn, ax, 'mean coefficient')
-    for ax in axes[0, len(shown):]: ax.set_axis_off()
+    show_disks(axes[0], merged, 'mean coefficient')
     return figure
 
 # %% ../../nbs/viz/05_filters.ipynb #150a16a6

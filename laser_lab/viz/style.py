@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['PALETTE', 'REFERENCE', 'FAINT', 'SEQUENTIAL', 'DIVERGING', 'LINES', 'MARKERS', 'WIDTH', 'STYLE', 'category',
-           'as_array', 'checked_images', 'robust_limits', 'new_figure', 'styled', 'fits_page', 'show_image', 'show_map',
-           'colour_bar']
+           'as_array', 'checked_images', 'robust_limits', 'new_figure', 'styled', 'fits_page', 'as_png', 'show_image',
+           'show_map', 'colour_bar']
 
 # %% ../../nbs/viz/00_style.ipynb #48a41859
+import io
 from functools import wraps
 
 import numpy as np, torch
@@ -97,6 +98,16 @@ def fits_page(figure # matplotlib Figure
     left, bottom, right, top = figure.get_tightbbox(FigureCanvasAgg(figure).get_renderer()).extents
     width, height = figure.get_size_inches()
     return bool(left>=0 and bottom>=0 and right<=width and top<=height)
+
+# %% ../../nbs/viz/00_style.ipynb #213ccbdb
+def as_png(figure, # matplotlib Figure
+           compress_level:int=6, # of zlib, 0 to 9
+           **kwargs # passed to `Figure.savefig`: dpi, bbox_inches, ...
+          )->bytes: # contents of a PNG file
+    "A figure as a picture."
+    file = io.BytesIO()
+    figure.savefig(file, format='png', pil_kwargs=dict(compress_level=compress_level), **kwargs)
+    return file.getvalue()
 
 # %% ../../nbs/viz/00_style.ipynb #57312dc6
 def show_image(ax, # axes to draw on

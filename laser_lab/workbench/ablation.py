@@ -7,7 +7,7 @@ __all__ = ['SPARSE', 'BOTTLENECKS', 'BENCH', 'COLUMNS', 'UNITS', 'StudyConfig', 
            'run_study', 'read_results', 'mean_spread', 'result_table', 'markdown_table', 'show_table']
 
 # %% ../../nbs/workbench/01_ablation.ipynb #0814a3ad
-import json, os, re, statistics
+import json, os, re
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -18,6 +18,7 @@ import torch
 from tqdm.auto import tqdm
 
 from ..config import Config, ConfigError, compose, listof, load_config, register, save_config
+from ..metrics import mean_and_spread
 from ..training.logs import read_log
 from ..training.run import RunConfig, train_from
 
@@ -125,8 +126,8 @@ UNITS = {'mse': 1e3, 'share_used': 100}
 # %% ../../nbs/workbench/01_ablation.ipynb #9fa5b1b1
 def mean_spread(values, format:str)->str: # 'mean ± standard deviation'
     "A mean with the spread over seeds."
-    mean = f'{statistics.fmean(values):{format}}'
-    return mean if len(values) < 2 else f'{mean} ± {statistics.stdev(values):{format}}'
+    mean, spread = (f'{v:{format}}' for v in mean_and_spread(values))
+    return mean if len(values) < 2 else f'{mean} ± {spread}'
 
 # %% ../../nbs/workbench/01_ablation.ipynb #f53f321f
 def result_table(results:list # from `read_results`

@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['NARROW_NUMBERS', 'Control', 'tooltip', 'looks', 'simple_control', 'choice_control', 'switch_control', 'slider_kind',
            'linear_control', 'log_control', 'as_text', 'from_text', 'text_control', 'optional_control',
-           'nested_control', 'plain_control', 'controls', 'Form', 'failure_html', 'form']
+           'nested_control', 'plain_control', 'controls', 'Form', 'failure_shown', 'form']
 
 # %% ../../nbs/workbench/02_form.ipynb #82a24112
 import ast, html, math
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, get_origin
 
@@ -222,10 +223,16 @@ def enable_only(self:Form, names): # fields that matter at present
     for name, control in self.controls.items(): control.enable(name in names)
 
 # %% ../../nbs/workbench/02_form.ipynb #c194b609
-def failure_html(error:Exception # what went wrong
-                )->str:          # HTML
-    "An exception as the panels show it."
-    return f'<b style="color:#b00020">{html.escape(f"{type(error).__name__}: {error}")}</b>'
+@contextmanager
+def failure_shown(status, # `widgets.Label`: what goes on, cleared by an error
+                  failure # `widgets.HTML`: receives the error, cleared at the start
+                 ):
+    "Show an error in a panel, and raise it."
+    failure.value = ''
+    try: yield
+    except Exception as e:
+        status.value, failure.value = '', f'<b style="color:#b00020">{html.escape(f"{type(e).__name__}: {e}")}</b>'
+        raise
 
 # %% ../../nbs/workbench/02_form.ipynb #51f345b2
 def form(cfg     # `Config` class, or values to start from

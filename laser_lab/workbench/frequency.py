@@ -25,7 +25,7 @@ from ..spectral.spectrum import half_octaves, mean_spectrum
 from ..spectral.truncation import create_radial_mask, truncate_spectrum
 from ..viz.spectra import octave_axis
 from ..viz.style import DIVERGING, FAINT, PALETTE, REFERENCE, WIDTH, as_array, show_image, show_map, styled
-from .form import failure_html, form
+from .form import failure_shown, form
 from .panels import PHOTOS, one_thread, photograph
 
 # %% ../../nbs/workbench/05_frequency.ipynb #734a8815
@@ -165,15 +165,12 @@ class FrequencyExplorer(widgets.VBox):
 @patch
 def explore(self:FrequencyExplorer, cfg:FrequencyConfig): # settings
     "Compute and show; an error is shown and raised."
-    began, self.failure.value = time.perf_counter(), ''
-    try:
+    began = time.perf_counter()
+    with failure_shown(self.status, self.failure):
         self.view = self.compute(cfg)
         self.live = self.live or LivePicture(self.view)
         self.picture.value = self.live.png(self.view)
         self.status.value = f'{self.view.psnr:.2f} dB; drawn in {1000 * (time.perf_counter() - began):.0f} ms'
-    except Exception as e:
-        self.status.value, self.failure.value = '', failure_html(e)
-        raise
 
 # %% ../../nbs/workbench/05_frequency.ipynb #546e80d0
 def frequency_explorer(**settings          # fields of `FrequencyConfig` to start from

@@ -6,11 +6,11 @@
 __all__ = ['PHOTOS', 'METHODS', 'CEILING', 'is_sparse', 'ExplorerConfig', 'used_fields', 'photograph', 'patch_map',
            'from_patch_map', 'training_patches', 'patient', 'codewords', 'fitted_vq', 'fitted_residual_vq',
            'fitted_dictionary', 'fitted', 'code_map', 'Explored', 'one_thread', 'fit_bottleneck', 'Tried', 'tried',
-           'remembered', 'same_picture', 'show_plane', 'show_code', 'summary', 'panes', 'explorer_figure', 'as_png',
-           'Explorer', 'explorer']
+           'remembered', 'same_picture', 'show_plane', 'show_code', 'summary', 'panes', 'explorer_figure', 'Explorer',
+           'explorer']
 
 # %% ../../nbs/workbench/03_panels.ipynb #665a515e
-import io, time
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,8 +29,8 @@ from ..sparse.dictionary import DictionaryLearning, learn_dictionary
 from ..sparse.vq import ResidualVectorQuantizer, VectorQuantizer, code_sums, nearest, spread_out
 from ..viz.codes import error_map, l1_map, show_indices, show_l1, show_usage
 from ..viz.curves import rate_axis
-from ..viz.style import REFERENCE, WIDTH, category, robust_limits, show_image, show_map, styled
-from .form import failure_html, form
+from ..viz.style import REFERENCE, WIDTH, as_png, category, robust_limits, show_image, show_map, styled
+from .form import failure_shown, form
 
 # %% ../../nbs/workbench/03_panels.ipynb #746b8e83
 PHOTOS = ('coffee', 'astronaut', 'chelsea', 'china', 'flower', 'hubble', 'motorcycle', 'retina', 'rocket', 'tissue')
@@ -292,15 +292,6 @@ def explorer_figure(explored:Explored, # result to show
     figure.suptitle(summary(explored))
     return figure
 
-# %% ../../nbs/workbench/03_panels.ipynb #485e809b
-def as_png(figure,     # matplotlib Figure
-           dpi:int=120 # pixels per inch
-          )->bytes:    # contents of a PNG file
-    "A figure as a picture."
-    file = io.BytesIO()
-    figure.savefig(file, format='png', dpi=dpi)
-    return file.getvalue()
-
 # %% ../../nbs/workbench/03_panels.ipynb #897cac2a
 class Explorer(widgets.VBox):
     "The form of an `ExplorerConfig`, the picture of its result, and what was tried so far."
@@ -324,23 +315,19 @@ class Explorer(widgets.VBox):
 @patch
 def explore(self:Explorer, cfg:ExplorerConfig): # settings
     "Fit, show and remember; an error is shown and raised."
-    self.status.value, self.failure.value = 'fitting …', ''
-    try:
+    self.status.value = 'fitting …'
+    with failure_shown(self.status, self.failure):
         self.explored = self.fit(cfg)
         self.form.enable_only(used_fields(cfg))
         self.draw()
         self.history = remembered(self.history, self.explored)
         self.status.value = f'fitted in {self.explored.seconds:.2f} s; {len(self.history)} tried so far'
-    except Exception as e:
-        self.status.value = ''
-        self.failure.value = failure_html(e)
-        raise
 
 # %% ../../nbs/workbench/03_panels.ipynb #d6738338
 @patch
 def draw(self:Explorer):
     "The picture of the present result."
-    self.picture.value = as_png(explorer_figure(self.explored, self.history))
+    self.picture.value = as_png(explorer_figure(self.explored, self.history), dpi=120)
 
 @patch
 def clear(self:Explorer):

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['CHUNK', 'HEIGHT', 'ScatteringExplorerConfig', 'frozen_net', 'starting_image', 'descent', 'ScatteringView', 'measured',
-           'explore_scattering', 'reconstruct', 'show_bank', 'show_rebuilt', 'show_disks', 'panel', 'scattering_panes',
-           'scattering_figure', 'fast_png', 'ScatteringExplorer', 'scattering_explorer']
+           'explore_scattering', 'reconstruct', 'show_bank', 'show_rebuilt', 'panel', 'scattering_panes',
+           'scattering_figure', 'ScatteringExplorer', 'scattering_explorer']
 
 # %% ../../nbs/workbench/06_scattering.ipynb #c47f3bca
-import io, math, time
+import math, time
 from dataclasses import dataclass, replace
 
 import ipywidgets as widgets, numpy as np
@@ -23,10 +23,10 @@ from ..data import seeded
 from ..metrics import psnr
 from ..scattering.net import ScatteringNet
 from ..transforms.morlet import littlewood_paley, morlet_bank
-from ..viz.filters import (SPECTRUM, angle_names, by_order, centred, directions, frequency_axes, kernel_pictures, merged_paths, name_rings, show_bank_contours, show_disk, show_kernels,
-                                   show_path_maps, show_phase_wheel, show_radial_range, strongest)
-from ..viz.style import PALETTE, REFERENCE, STYLE, WIDTH, colour_bar, show_image
-from .form import failure_html, form
+from ..viz.filters import (SPECTRUM, angle_names, centred, frequency_axes, kernel_pictures, merged_paths, show_bank_contours, show_disks, show_kernels, show_path_maps,
+                                   show_phase_wheel, show_radial_range, strongest)
+from ..viz.style import PALETTE, REFERENCE, STYLE, WIDTH, as_png, colour_bar, show_image
+from .form import failure_shown, form
 from .panels import PHOTOS, one_thread, photograph
 
 # %% ../../nbs/workbench/06_scattering.ipynb #726534eb
@@ -163,19 +163,6 @@ def show_rebuilt(axes, # three: photograph, reconstruction, quality
     quality.margins(y=.1)
     quality.grid(True)
 
-def show_disks(axes, # two
-               view:ScatteringView # result
-              ):
-    "Mean coefficients of orders 1 and 2 by scale and direction."
-    means = {key: values.mean() for key, values in view.merged.items()}
-    orders = by_order(means)
-    for ax, order in zip(axes, (1, 2)):
-        if order not in orders: ax.set_axis_off(); continue
-        drawn = show_disk(ax, orders[order], len(directions(means)), view.cfg.n_blocks - 1)
-        name_rings(ax, {scales[0] for scales, _ in orders[order]})
-        colour_bar(ax.figure, drawn, ax, '', shrink=.7)
-        ax.set_title(f'order {order}, {len(orders[order])} paths')
-
 # %% ../../nbs/workbench/06_scattering.ipynb #a637cc10
 HEIGHT = 8.6 # inches
 
@@ -207,16 +194,9 @@ def scattering_figure(view:ScatteringView # result to show
         figure, bank, images, disks, maps = scattering_panes()
         show_bank(bank, view)
         show_rebuilt(images, view)
-        show_disks(disks, view)
+        show_disks(disks, {key: values.mean() for key, values in view.merged.items()}, '', shrink=.7)
         show_path_maps(maps, strongest(view.merged, maps.size))
         return figure
-
-def fast_png(figure # matplotlib Figure
-            )->bytes: # contents of a PNG file, compressed lightly because time counts more than bytes
-    "A figure as a picture."
-    file = io.BytesIO()
-    figure.savefig(file, format='png', dpi=120, pil_kwargs=dict(compress_level=1))
-    return file.getvalue()
 
 # %% ../../nbs/workbench/06_scattering.ipynb #837351f1
 class ScatteringExplorer(widgets.VBox):
@@ -242,14 +222,11 @@ class ScatteringExplorer(widgets.VBox):
 @patch
 def show(self:ScatteringExplorer, compute): # () -> `ScatteringView`
     "Compute and draw; an error is shown and raised."
-    began, self.failure.value = time.perf_counter(), ''
-    try:
+    began = time.perf_counter()
+    with failure_shown(self.status, self.failure):
         self.view = compute()
-        self.picture.value = fast_png(scattering_figure(self.view))
+        self.picture.value = as_png(scattering_figure(self.view), 1, dpi=120)
         self.status.value = f'{self.view.trail[-1][1]:.2f} dB, coefficients {100 * self.view.distance:.2g} % off; {time.perf_counter() - began:.1f} s'
-    except Exception as e:
-        self.status.value, self.failure.value = '', failure_html(e)
-        raise
 
 @patch
 def explore(self:ScatteringExplorer, cfg:ScatteringExplorerConfig): # settings
