@@ -10,7 +10,7 @@ cfg = parser['DEFAULT']
 setup(name=cfg['lib_name'], version=cfg['version'], description=cfg['description'], keywords=cfg['keywords'],
       author=cfg['author'], author_email=cfg['author_email'], url=cfg['git_url'], license='MIT', license_files=['LICENSE'],
       long_description=Path(__file__).with_name('README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
-      packages=find_packages(include=['laser_lab', 'laser_lab.*']),
+      packages=find_packages(include=['laser_lab', 'laser_lab.*']), package_data={'laser_lab.codec': ['*.json', 'weights/*.safetensors']},
       python_requires=f">={cfg['min_python']},<3.13",
       install_requires=cfg['requirements'].split(),
       extras_require={extra: cfg[f'{extra}_requirements'].split() for extra in ('dev', 'bench')},
