@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['QUIET', 'FILES_ONLY', 'VERBS', 'implications', 'help_text', 'run_hydra', 'train_verb', 'print_result',
-           'evaluate_verb', 'EvaluateConfig', 'ablate_verb', 'analysis_figures', 'save_figures', 'show_pictures',
-           'analyze_verb', 'files_parser', 'say_files', 'find_codec', 'compress_verb', 'decompress_verb', 'notebooks',
-           'lab_verb', 'main']
+           'evaluate_verb', 'EvaluateConfig', 'loader_and_measure', 'evaluate_codecs', 'ablate_verb',
+           'analysis_figures', 'save_figures', 'show_pictures', 'analyze_verb', 'files_parser', 'say_files',
+           'find_codec', 'compress_verb', 'decompress_verb', 'notebooks', 'lab_verb', 'main']
 
 # %% ../nbs/09_cli.ipynb #c8ad50a7
 import json, shlex, sys
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import laser_lab
-from .config import (Config, ConfigError, allowed, check_overrides, chosen_presets, from_hydra, implied_by, load_config, of_group, preset, preset_names, settings,
+from .config import (Config, ConfigError, allowed, check_overrides, chosen_presets, from_hydra, implied_by, listof, load_config, of_group, preset, preset_names, settings,
                               store_in_hydra, with_implied)
 
 # %% ../nbs/09_cli.ipynb #4975b6b8
@@ -98,19 +98,58 @@ def evaluate_verb(argv): # arguments after `evaluate`
     from laser_lab.training.stages import checkpoint_in, is_classifier, measure_classifier
     named = any(a.startswith(('data=', 'data.')) for a in argv)
     def job(cfg):
+        if cfg.folder is not None:
+            try: return evaluate_codecs(cfg)
+            except ValueError as e: raise ConfigError(str(e)) from e
         path = checkpoint_in(cfg.checkpoint)
         if is_classifier(path): return print_result(path, measure_classifier(path, cfg.data if named else _images_of_run(path, RunConfig)))
-        from laser_lab.autoencoders.models import Autoencoder
         from laser_lab.data import make_dataloaders
-        from laser_lab.training.modules import measure
-        print_result(path, measure(Autoencoder.load_from_checkpoint(path), make_dataloaders(cfg.data)[1]))
-    run_hydra('evaluate', EvaluateConfig, job, argv, 'measure a checkpoint on a validation set')
+        load, measure = loader_and_measure(path)
+        print_result(path, measure(load(path), make_dataloaders(cfg.data)[1]))
+    run_hydra('evaluate', EvaluateConfig, job, argv, 'measure a checkpoint on a validation set, or codecs on a folder of images')
 
 @dataclass
 class EvaluateConfig(Config):
     "What `laser-lab evaluate` is told."
     checkpoint:str = 'last.ckpt' # checkpoint, or folder of a run
     data:Config = of_group('data', 'photos') # on which images; a classifier takes the test images of its run where none are named
+    folder:str|None = None # folder of images on which codecs are compared by real bytes; then the fields below count, and not the two above
+    codecs:list[str] = listof('jpeg444', 'jpeg420', 'webp') # curves: jpeg444, jpeg420, webp, installed models or families, runs of codecs, patterns of runs
+    halved:bool = False # halve the images first, which removes the traces of an earlier JPEG
+    anchor:str = 'JPEG 4:4:4' # curve that BD-rates compare with
+    published:str|None = None # add the published curves of kodak, clic_pro_valid or tecnick, if these are the images
+    output:str = 'evaluation.json' # result; the figure lies beside it
+
+# %% ../nbs/09_cli.ipynb #52154f79
+def loader_and_measure(path): # checkpoint of an autoencoder or a codec; two functions
+    "How a checkpoint is read and measured."
+    from laser_lab.autoencoders.models import Autoencoder, read_checkpoint
+    from laser_lab.codec.baselines import is_codec, load_codec
+    from laser_lab.config import from_preset
+    from laser_lab.training.codec import measure_codec
+    from laser_lab.training.modules import measure
+    values = read_checkpoint(path).get('hyper_parameters', {}).get('model')
+    codec = values is not None and is_codec(from_preset('model', values))
+    return (load_codec, measure_codec) if codec else (Autoencoder.load_from_checkpoint, measure)
+
+# %% ../nbs/09_cli.ipynb #7a506fbe
+def evaluate_codecs(cfg): # `EvaluateConfig`
+    "Rate and distortion of codecs on a folder: JSON, figure and BD-rates."
+    from laser_lab.codec.bitstream import curve_named
+    from laser_lab.codec.evaluate import anchors, anchors_for, bd_rates, evaluate_folder, rd_pairs
+    from laser_lab.training.trainer import environment
+    from laser_lab.viz.rates import rates_figure
+    if not Path(cfg.folder).is_dir(): raise FileNotFoundError(f'{cfg.folder}: no such folder; allowed: a folder of images')
+    curves = dict(curve_named(name) for name in cfg.codecs)
+    known = [*curves, *(anchors(cfg.published) if cfg.published else ())]
+    if cfg.anchor not in known: raise ConfigError(f"anchor: {cfg.anchor!r} is not allowed; allowed: {', '.join(map(repr, known))}")
+    results = evaluate_folder(cfg.folder, curves, cfg.output, cfg.halved, environment())
+    measured, published = {name: rd_pairs(curve) for name, curve in results['curves'].items()}, anchors_for(results, cfg.published) if cfg.published else {}
+    rows = bd_rates({**measured, **published}, cfg.anchor)
+    figure = rates_figure(measured, rows, cfg.anchor, published, f"{cfg.folder}, {'halved, ' if cfg.halved else ''}real bytes")
+    figure.savefig(Path(cfg.output).with_suffix('.png'))
+    print_result(f'BD-rate against {cfg.anchor} [%]', {r['curve']: r['percent'] if r['percent'] is not None else r['reason'] for r in rows})
+    print(cfg.output, Path(cfg.output).with_suffix('.png'), sep='\n')
 
 # %% ../nbs/09_cli.ipynb #abdc2df8
 def _images_of_run(path, run): # `DataConfig` of the run that left a checkpoint; `run`: class of its configuration

@@ -289,6 +289,7 @@ class DataConfig(Config):
     batch_size:int = within(16, 1, 65536)            # images per optimiser step over all processes
     samples_per_epoch:int = within(512, 1, 10**9)    # photos: crops per epoch; elsewhere an epoch has every image once
     flip:bool = True                                 # mirror left and right with probability 1/2, in training
+    upside_down:bool = False                         # mirror top and bottom with probability 1/2, in training
     pad:int = within(0, 0, 1024)                     # black pixels around an image before the random crop, in training
     random_area:float = within(1., 0.01, 1.)         # smallest share of an image's area in a random resized crop, in training; 1 crops without resizing
     resize:int|None = within(None, 4, 16384)         # shorter side of an image before the centre crop, in validation; None does as `scale` says
@@ -440,8 +441,10 @@ class RandomCrops(Dataset):
                  fit:bool=False,         # scale the shorter side to `size` first
                  seed:int=0,             # another seed, other crops
                  pad:int=0,              # black pixels around the image before the crop
-                 random_area:float=1.    # below 1: boxes of at least this share of the area, scaled to `size`
+                 random_area:float=1.,   # below 1: boxes of at least this share of the area, scaled to `size`
+                 upside_down:bool=False  # turn half of the crops upside down
                 ):
+        self.upside_down = upside_down
         self.source, self.size, self.flip, self.fit, self.seed, self.pad, self.random_area = source, size, flip, fit, seed, pad, random_area
         self.num_samples = num_samples or len(source)
 
@@ -449,7 +452,11 @@ class RandomCrops(Dataset):
     def __getitem__(self, key):
         epoch, index = divmod(key, self.num_samples)
         image, label = self.source[index % len(self.source)]
-        return to_tensor(self.crop(image, seeded(self.seed, epoch, index)))[0], label
+        return to_tensor(self.turned(image, seeded(self.seed, epoch, index)))[0], label
+
+    def turned(self, image, generator): # uint8 array (size, size, 3)
+        crop = self.crop(image, generator)
+        return crop[::-1] if self.upside_down and torch.randint(2, (), generator=generator).item() else crop
 
     def crop(self, image, generator): # uint8 array (size, size, 3)
         if self.random_area < 1: return random_resized_crop(image, self.size, self.random_area, self.flip, generator)
@@ -473,7 +480,7 @@ class CenterCrops(Dataset):
 def always_the_same(crops:RandomCrops # training samples
                    )->bool: # True if no sample changes from epoch to epoch
     "Are the crops of every epoch the images themselves?"
-    if crops.flip or crops.pad or crops.random_area < 1 or crops.num_samples != len(crops.source): return False
+    if crops.flip or crops.upside_down or crops.pad or crops.random_area < 1 or crops.num_samples != len(crops.source): return False
     return all(fit_image(image, crops.size, crops.fit).shape[:2] == (crops.size, crops.size) for image, _ in crops.source)
 
 # %% ../nbs/01_data.ipynb #9bbeddb0
@@ -558,7 +565,7 @@ def training_loader(cfg:DataConfig, # configuration
     "Random crops of a source, seeded; `loader.batch_sampler` has `set_epoch` and `start_batch`."
     samples = cfg.samples_per_epoch if cfg.dataset == 'photos' else None
     if cfg.cache_mb: source = CachedSource(source, cfg.cache_mb)
-    crops = RandomCrops(source, cfg.image_size, samples, cfg.flip, cfg.scale == 'fit', cfg.seed, cfg.pad, cfg.random_area)
+    crops = RandomCrops(source, cfg.image_size, samples, cfg.flip, cfg.scale == 'fit', cfg.seed, cfg.pad, cfg.random_area, cfg.upside_down)
     return _loader(crops, SeededBatchSampler(len(crops), cfg.batch_size, cfg.seed), cfg)
 
 def fixed_loader(cfg:DataConfig, # configuration

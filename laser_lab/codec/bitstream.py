@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['MAGIC', 'VERSION', 'COLOURS', 'NAME', 'MAX_PIXELS', 'SMALL', 'BYTES_PER_PIXEL', 'STRUCTURE', 'FLOATS',
-           'WEIGHTS_LAYOUT', 'MOST_WEIGHTS', 'WEIGHTS', 'LONGEST_HEADER', 'READ_ANYWAY', 'LOSSLESS', 'BadStream',
-           'Header', 'fields', 'pack_header', 'seal_file', 'is_whole', 'split_header', 'check_length', 'check_whole',
-           'continued_pixels', 'check_size', 'check_header', 'read_header', 'hash_tensors', 'weights_hash',
-           'tables_hash', 'latents_hash', 'LlcCodec', 'write_llc', 'read_llc', 'halved', 'stored', 'save_weights',
-           'opened_weights', 'about_weights', 'empty_model', 'expected', 'check_stored', 'check_loaded', 'load_weights',
-           'model_names', 'shipped_model', 'find_model', 'name_of', 'compress_file', 'read_file', 'check_suffix',
-           'save_image', 'decompress_file', 'below', 'sources', 'planned', 'convert', 'compress_files',
-           'decompress_files']
+           'WEIGHTS_LAYOUT', 'MOST_WEIGHTS', 'WEIGHTS', 'LONGEST_HEADER', 'READ_ANYWAY', 'LOSSLESS', 'PILLOW_NAMES',
+           'BadStream', 'Header', 'fields', 'pack_header', 'seal_file', 'is_whole', 'split_header', 'check_length',
+           'check_whole', 'continued_pixels', 'check_size', 'check_header', 'read_header', 'hash_tensors',
+           'weights_hash', 'tables_hash', 'latents_hash', 'LlcCodec', 'write_llc', 'read_llc', 'halved', 'stored',
+           'save_weights', 'opened_weights', 'about_weights', 'empty_model', 'expected', 'check_stored', 'check_loaded',
+           'load_weights', 'model_names', 'shipped_model', 'find_model', 'name_of', 'compress_file', 'read_file',
+           'check_suffix', 'save_image', 'decompress_file', 'below', 'sources', 'planned', 'convert', 'compress_files',
+           'decompress_files', 'codec_of', 'curve_named']
 
 # %% ../../nbs/codec/09_bitstream.ipynb #73c5192f
 import glob, io, json, re, sys, zlib
@@ -28,7 +28,7 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from .baselines import load_codec
-from .evaluate import read_numbers, to_picture
+from .evaluate import Learned, pillow_curve, read_numbers, to_picture
 from .hpcm import HPCM, MULTIPLE, STORED
 from ..config import from_preset, preset_name, write_atomic
 from ..data import read_image, to_tensor
@@ -494,3 +494,23 @@ def decompress_files(inputs:list,           # files, folders, patterns
     "Files .llc to PNG files, each by the model that it names."
     codec_for = lru_cache(2)(lambda name: LlcCodec(find(name), name, max_pixels))
     return convert(planned(inputs, output, '.png'), lambda source, target: decompress_file(source, target, codec_for, max_pixels), force, progress)
+
+# %% ../../nbs/codec/09_bitstream.ipynb #e4afcf80
+PILLOW_NAMES = {'jpeg444': 'JPEG 4:4:4', 'jpeg420': 'JPEG 4:2:0', 'webp': 'WebP'}
+
+def codec_of(given, folder=WEIGHTS, device='cpu'): # as for `find_model`; a run may also hold a model of CompressAI
+    "One point of a curve."
+    if str(given) in model_names(folder) or not Path(given).exists(): return LlcCodec(shipped_model(str(given), folder, device), str(given))
+    if Path(given).suffix != '.safetensors':
+        model = load_codec(given, device)
+        if not isinstance(model, HPCM): model.update(); return Learned(model.eval(), name_of(given))
+    return LlcCodec(find_model(given, folder, device), name_of(given))
+
+# %% ../../nbs/codec/09_bitstream.ipynb #a3082644
+def curve_named(name:str, # of PILLOW_NAMES, an installed model or family, a path, or a pattern of paths
+                folder=WEIGHTS, device='cpu')->tuple: # what to call it, its codecs
+    "A curve."
+    if name in PILLOW_NAMES: return PILLOW_NAMES[name], pillow_curve(PILLOW_NAMES[name])
+    family = [m for m in model_names(folder) if m == name or re.fullmatch(re.escape(name) + r'-\d+', m)]
+    found = family or sorted(glob.glob(name)) or [name]
+    return (name if family or len(found) > 1 else name_of(name)), [codec_of(f, folder, device) for f in found]

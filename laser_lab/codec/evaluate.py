@@ -240,7 +240,7 @@ def evaluate(codec:Codec,            # with `name`, `encode` and `decode`
     from tqdm.auto import tqdm
     codec.decode(codec.encode(np.full((64, 64, 3), 128, np.uint8)))
     rows, skipped = [], []
-    for name, image in tqdm(opened(images, bad_files, max_pixels), codec.name, len(named_images(images)), unit='image', leave=False, disable=not progress):
+    for name, image in tqdm(opened(images, bad_files, max_pixels), codec.name, len(named_images(images)), unit='image', leave=False, disable=None if progress else True):
         if image is None: skipped.append(name)
         else: rows.append(dict(name=name, **measure_image(codec, prepare(image) if prepare else image)))
     if not rows: raise ValueError(f'{images if isinstance(images, (str, Path)) else "images"}: nothing to evaluate; {len(skipped)} files were skipped')

@@ -110,21 +110,23 @@ ADAPTORS = {'s1': [None, 0], 's2': [2, 0, 1], 's3': [5, 0, 1, 2, 3, 4]} # order 
 @torch.no_grad()
 def literal(state:dict, # tensors under the authors' names
             x:Tensor,   # (B, 3, H, W), multiples of 256
-            heads:int=32, windows=(4, 8, 8) # of the attention
-           )->dict:     # x_hat, y_hat, scales and means (B, M, H/16, W/16) under which each number is coded
-    "Evaluation of the published model."
-    y = chain(state, 'g_a', x, False)
-    z = chain(state, 'h_a', y, False)
+            heads:int=32, windows=(4, 8, 8), # of the attention
+            known:tuple=None, # y and z, which spare the analysis: the decoder's share
+            synthesis:bool=True # False leaves x_hat out: the encoder's share
+           )->dict:     # x_hat, y, z, y_hat, scales and means (B, M, H/16, W/16) under which each number is coded
+    "Evaluation of the published model, without entropy coding."
+    y = known[0] if known else chain(state, 'g_a', x, False)
+    z = known[1] if known else chain(state, 'h_a', y, False)
     hyper = chain(state, 'h_s', torch.round(z - state['means_hyper']) + state['means_hyper'], True)
     middle = torch.cat([picked(h, MIDDLE_PHASES) for h in halves(hyper)], 1)
     coarse = torch.cat([picked(h, COARSE_PHASES) for h in halves(middle)], 1)
     y_middle = picked(y, MIDDLE_PHASES)
     grids = [('s1', FIRST, picked(y_middle, COARSE_PHASES), coarse, 0), ('s2', SECOND, y_middle, middle, 1), ('s3', THIRD, y, hyper, 2)]
     context, y_hat, used, gain = coarse, torch.zeros_like(grids[0][2]), torch.zeros_like(coarse), 0
-    for name, scale, target, side, known in grids:
+    for name, scale, target, side, number in grids:
         if name != 's1':
             phases = COARSE_PHASES if name == 's2' else MIDDLE_PHASES
-            context = entered(state, known - 1, context, side, phases, ASSUMED_PHASES if name == 's2' else phases)
+            context = entered(state, number - 1, context, side, phases, ASSUMED_PHASES if name == 's2' else phases)
             y_hat, used = placed(y_hat, phases), torch.cat([placed(u, phases) for u in halves(used)], 1)
         for n, adaptor in enumerate(ADAPTORS[name]):
             said = context
@@ -132,9 +134,9 @@ def literal(state:dict, # tensors under the authors' names
                 inner = conv(state, f'y_spatial_prior_adaptor_list_{name}.{adaptor}', torch.cat([context, y_hat], 1))
                 said = spatial_prior(state, 'y_spatial_prior_s3' if name == 's3' else 'y_spatial_prior_s1_s2', inner, state[f'adaptive_params_list.{gain}'])
                 gain += 1
-            mask, (scales, means) = full_mask(scale, n + known, target.shape[1], *target.shape[2:]), halves(said)
+            mask, (scales, means) = full_mask(scale, n + number, target.shape[1], *target.shape[2:]), halves(said)
             y_hat = y_hat + (torch.round(target - means) + means) * mask
             used = used + said * mask.repeat(2, 1, 1)
-            if adaptor is not None: context = window_attention(state, f'attn_{name}', said, context, windows[known], heads)
+            if adaptor is not None: context = window_attention(state, f'attn_{name}', said, context, windows[number], heads)
     scales, means = halves(used)
-    return dict(x_hat=chain(state, 'g_s', y_hat, True), y_hat=y_hat, scales=scales, means=means)
+    return dict(x_hat=chain(state, 'g_s', y_hat, True) if synthesis else None, y=y, z=z, y_hat=y_hat, scales=scales, means=means)

@@ -78,13 +78,18 @@ class LastStep(Checkpoint):
                 ):
         super().__init__()
         self.path, self.every, self.stop = Path(folder)/'last.ckpt', every, StopRequest()
-        self.generator = None
+        self.generators = [None, None]
 
-    def on_save_checkpoint(self, trainer, module, checkpoint): checkpoint['torch_rng_state'] = torch.get_rng_state()
-    def on_load_checkpoint(self, trainer, module, checkpoint): self.generator = checkpoint['torch_rng_state']
+    def on_save_checkpoint(self, trainer, module, checkpoint):
+        checkpoint['torch_rng_state'] = torch.get_rng_state()
+        if module.device.type == 'cuda': checkpoint['cuda_rng_state'] = torch.cuda.get_rng_state(module.device)
+
+    def on_load_checkpoint(self, trainer, module, checkpoint): self.generators = [checkpoint.get(f'{kind}_rng_state') for kind in ('torch', 'cuda')]
 
     def on_train_start(self, trainer, module):
-        if self.generator is not None: torch.set_rng_state(self.generator.cpu())
+        cpu, cuda = self.generators
+        if cpu is not None: torch.set_rng_state(cpu.cpu())
+        if cuda is not None and module.device.type == 'cuda': torch.cuda.set_rng_state(cuda.cpu(), module.device)
         self.stop.open()
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):

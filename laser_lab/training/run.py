@@ -13,10 +13,12 @@ from pathlib import Path
 import torch
 
 from ..autoencoders.models import Autoencoder, read_checkpoint
+from ..codec.baselines import is_codec, load_codec
 from ..config import Config, of_group, within, write_json
 from ..data import make_dataloaders
 from .callbacks import InterScale, Truncation
-from .modules import AutoencoderModule, measure
+from .codec import CodecModule, check_codec, measure_codec, prepare_codec
+from .modules import AutoencoderModule, measure, schedule_of
 from .probe import SpectrumProbe
 from .stages import check_kind, classifies, train_in_phases
 from .trainer import begin, extra_loggers, fit_quietly, for_one_process, make_trainer, new_folder, refuse_unfinished, steps_of, stream_of
@@ -34,7 +36,9 @@ class RunConfig(Config):
     output_dir:str = 'runs' # folder that receives the run
     resume:str|None = None # folder of an earlier run to continue; it brings its own configuration
 
-    def check(self): check_kind(self)
+    def check(self):
+        check_kind(self)
+        if is_codec(self.model): check_codec(self)
 
 # %% ../../nbs/training/04_run.ipynb #be3faa57
 def spectral_callbacks(spectral,      # `SpectralConfig`
@@ -61,8 +65,8 @@ def train(cfg:RunConfig, # what to do
     torch.manual_seed(cfg.seed)
     loader, val = make_dataloaders(cfg.data)
     total, validate_every = steps_of(cfg.training, len(loader))
-    cosine = total if cfg.training.schedule == 'cosine' else None
-    module = AutoencoderModule(cfg.model, cfg.training.warmup_steps, cosine, cfg.training.log_every, cfg.spectral)
+    module = (CodecModule if is_codec(cfg.model) else AutoencoderModule)(cfg.model, schedule_of(cfg.training, total, len(loader)), cfg.training.log_every, cfg.spectral)
+    if is_codec(cfg.model) and not start: prepare_codec(module, loader)
     callbacks = [*callbacks, *spectral_callbacks(cfg.spectral, len(loader), folder, val)]
     trainer = make_trainer(cfg.training, folder, validate_every, callbacks, extra_loggers(cfg.training, folder))
     if trainer.is_global_zero: begin(cfg, folder)
@@ -70,14 +74,16 @@ def train(cfg:RunConfig, # what to do
     began = time.perf_counter()
     if start < total: fit_quietly(trainer, module, stream_of(loader, total, start), val, last if start else None)
     refuse_unfinished(trainer, folder, total)
-    if trainer.is_global_zero: _measure(folder, for_one_process(val), module.device, start, time.perf_counter() - began)
+    if trainer.is_global_zero: _measure(cfg, folder, for_one_process(val), module.device, start, time.perf_counter() - began)
     return folder
 
 # %% ../../nbs/training/04_run.ipynb #4dd01535
-def _measure(folder, val, device, start, seconds): # measure what the checkpoint holds, since that is what is kept
-    model = Autoencoder.load_from_checkpoint(folder/'checkpoints'/'last.ckpt', device)
-    count = sum(p.numel() for p in model.parameters())
-    write_json(folder/'result.json', dict(**measure(model, val), training_seconds=seconds, resumed_from_step=start, parameters=count))
+def _measure(cfg, folder, val, device, start, seconds): # measure what the checkpoint holds, since that is what is kept
+    load, look = (load_codec, measure_codec) if is_codec(cfg.model) else (Autoencoder.load_from_checkpoint, measure)
+    last = folder/'checkpoints'/'last.ckpt'
+    model, state = load(last, device), read_checkpoint(last)['state_dict']
+    count, skipped = sum(p.numel() for p in model.parameters()), {'skipped_steps': int(state['skipped'])} if 'skipped' in state else {}
+    write_json(folder/'result.json', dict(**look(model, val), training_seconds=seconds, resumed_from_step=start, parameters=count, **skipped))
 
 # %% ../../nbs/training/04_run.ipynb #130325c0
 def train_from(values:dict, # a run's configuration as plain values
