@@ -125,12 +125,22 @@ def fewer_directions(page):
     handle.focus()
     for _ in range(4): page.keyboard.press('ArrowLeft')
 
+def read_fewer_steps(page):
+    "The last slider goes through the steps of the decoder."
+    handle = page.locator('.noUi-handle').last
+    handle.scroll_into_view_if_needed()
+    handle.focus()
+    for _ in range(5): page.keyboard.press('ArrowLeft')
+
+def zero_the_unknown(page): page.locator('.widget-dropdown', has_text='unknown').locator('select').select_option('zero')
+
 def press_reconstruct(page): page.get_by_role('button', name='reconstruct').click()
 
 PAGES = {
     '00_bottleneck_explorer.ipynb': {'run all cells': run_all, 'move a slider': move_slider, 'change the method': change_method},
     '00_frequency_explorer.ipynb': {'run all cells': run_all, 'drag the radius': drag_radius, 'change the photograph': release_and_change_photograph},
-    '00_scattering_explorer.ipynb': {'run all cells': run_all, 'fewer directions': fewer_directions, 'reconstruct': press_reconstruct}}
+    '00_scattering_explorer.ipynb': {'run all cells': run_all, 'fewer directions': fewer_directions, 'reconstruct': press_reconstruct},
+    '00_codec_explorer.ipynb': {'run all cells': run_all, 'read fewer steps': read_fewer_steps, 'zero the unknown': zero_the_unknown, 'change the photograph': release_and_change_photograph}}
 
 def take_screenshot(page, path):
     "The page with the whole picture in view, if there is one."

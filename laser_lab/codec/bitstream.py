@@ -9,8 +9,8 @@ __all__ = ['MAGIC', 'VERSION', 'COLOURS', 'NAME', 'MAX_PIXELS', 'SMALL', 'BYTES_
            'check_whole', 'continued_pixels', 'check_size', 'check_header', 'read_header', 'hash_tensors',
            'weights_hash', 'tables_hash', 'latents_hash', 'LlcCodec', 'write_llc', 'read_llc', 'halved', 'stored',
            'save_weights', 'opened_weights', 'about_weights', 'empty_model', 'expected', 'check_stored', 'check_loaded',
-           'load_weights', 'model_names', 'shipped_model', 'find_model', 'name_of', 'compress_file', 'read_file',
-           'check_suffix', 'save_image', 'decompress_file', 'below', 'sources', 'planned', 'convert', 'compress_files',
+           'load_weights', 'model_names', 'shipped_model', 'find_model', 'name_of', 'read_file', 'check_suffix',
+           'save_image', 'compress_file', 'decompress_file', 'below', 'sources', 'planned', 'convert', 'compress_files',
            'decompress_files', 'codec_of', 'curve_named']
 
 # %% ../../nbs/codec/09_bitstream.ipynb #73c5192f
@@ -359,7 +359,8 @@ def find_model(name,           # of an installed model, or a path: file of weigh
               )->HPCM:         # in evaluation mode, with tables
     "The model that a user means."
     if str(name) in model_names(folder) or not Path(name).exists(): return shipped_model(str(name), folder, device)
-    if Path(name).suffix == '.safetensors': return load_weights(name, device)
+    packed = Path(name)/'weights.safetensors' if Path(name).is_dir() else Path(name)
+    if packed.suffix == '.safetensors' and packed.is_file(): return load_weights(packed, device)
     model = load_codec(name, device)
     if not isinstance(model, HPCM): raise ValueError(f'{name}: holds a {type(model).__name__}; allowed: HPCM')
     model.update()
@@ -369,17 +370,6 @@ def name_of(given)->str: # as for `find_model`
     "What files call a model: its name, or the last part of its path."
     path = Path(given)
     return re.sub(r'[^A-Za-z0-9_.-]|^[^A-Za-z0-9]', '_', path.name if path.is_dir() else path.stem).lstrip('_.-')[:32] or 'model'
-
-# %% ../../nbs/codec/09_bitstream.ipynb #09553577
-def compress_file(source,          # image of any kind that Pillow reads; alpha is dropped
-                  target,          # .llc
-                  codec:LlcCodec
-                 )->dict:          # pixels, bytes
-    "Write an image file as .llc."
-    image = read_image(source, codec.max_pixels)
-    data = codec.encode(image)
-    write_atomic(target, data)
-    return dict(pixels=image.shape[0] * image.shape[1], bytes=len(data))
 
 # %% ../../nbs/codec/09_bitstream.ipynb #5371ab3a
 LONGEST_HEADER, READ_ANYWAY = 128, 2**24 # bytes: more than any header has; small enough to be read before the header is believed

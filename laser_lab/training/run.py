@@ -17,11 +17,11 @@ from ..codec.baselines import is_codec, load_codec
 from ..config import Config, of_group, within, write_json
 from ..data import make_dataloaders
 from .callbacks import InterScale, Truncation
-from .codec import CodecModule, check_codec, measure_codec, prepare_codec
+from .codec import CodecModule, check_codec, measure_codec, pack, prepare_codec
 from .modules import AutoencoderModule, measure, schedule_of
 from .probe import SpectrumProbe
 from .stages import check_kind, classifies, train_in_phases
-from .trainer import begin, extra_loggers, fit_quietly, for_one_process, make_trainer, new_folder, refuse_unfinished, steps_of, stream_of
+from .trainer import begin, environment, extra_loggers, fit_quietly, for_one_process, make_trainer, new_folder, refuse_unfinished, steps_of, stream_of
 
 # %% ../../nbs/training/04_run.ipynb #23d02975
 @dataclass
@@ -83,7 +83,9 @@ def _measure(cfg, folder, val, device, start, seconds): # measure what the check
     last = folder/'checkpoints'/'last.ckpt'
     model, state = load(last, device), read_checkpoint(last)['state_dict']
     count, skipped = sum(p.numel() for p in model.parameters()), {'skipped_steps': int(state['skipped'])} if 'skipped' in state else {}
-    write_json(folder/'result.json', dict(**look(model, val), training_seconds=seconds, resumed_from_step=start, parameters=count, **skipped))
+    result = dict(**look(model, val), training_seconds=seconds, resumed_from_step=start, parameters=count, **skipped)
+    if is_codec(cfg.model): pack(model, folder, dict(run=cfg.to_dict(), environment=environment(), result=result))
+    write_json(folder/'result.json', result)
 
 # %% ../../nbs/training/04_run.ipynb #130325c0
 def train_from(values:dict, # a run's configuration as plain values
