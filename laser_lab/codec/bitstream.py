@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['MAGIC', 'VERSION', 'COLOURS', 'NAME', 'MAX_PIXELS', 'SMALL', 'BYTES_PER_PIXEL', 'STRUCTURE', 'FLOATS',
-           'WEIGHTS_LAYOUT', 'MOST_WEIGHTS', 'WEIGHTS', 'LONGEST_HEADER', 'READ_ANYWAY', 'LOSSLESS', 'PILLOW_NAMES',
-           'BadStream', 'Header', 'fields', 'pack_header', 'seal_file', 'is_whole', 'split_header', 'check_length',
-           'check_whole', 'continued_pixels', 'check_size', 'check_header', 'read_header', 'hash_tensors',
-           'weights_hash', 'tables_hash', 'latents_hash', 'LlcCodec', 'write_llc', 'read_llc', 'halved', 'stored',
-           'save_weights', 'opened_weights', 'about_weights', 'empty_model', 'expected', 'check_stored', 'check_loaded',
-           'load_weights', 'model_names', 'shipped_model', 'find_model', 'name_of', 'read_file', 'check_suffix',
-           'save_image', 'compress_file', 'decompress_file', 'below', 'sources', 'planned', 'convert', 'compress_files',
-           'decompress_files', 'codec_of', 'curve_named']
+           'WEIGHTS_LAYOUT', 'MOST_WEIGHTS', 'WEIGHTS', 'PACKED', 'LONGEST_HEADER', 'READ_ANYWAY', 'LOSSLESS',
+           'PILLOW_NAMES', 'BadStream', 'Header', 'fields', 'pack_header', 'seal_file', 'is_whole', 'split_header',
+           'check_length', 'check_whole', 'continued_pixels', 'check_size', 'check_header', 'read_header',
+           'hash_tensors', 'weights_hash', 'tables_hash', 'latents_hash', 'LlcCodec', 'write_llc', 'read_llc', 'halved',
+           'stored', 'save_weights', 'opened_weights', 'about_weights', 'empty_model', 'expected', 'check_stored',
+           'check_loaded', 'load_weights', 'model_names', 'shipped_model', 'find_model', 'name_of', 'read_file',
+           'check_suffix', 'save_image', 'compress_file', 'decompress_file', 'below', 'sources', 'planned', 'convert',
+           'compress_files', 'decompress_files', 'codec_of', 'curve_named']
 
 # %% ../../nbs/codec/09_bitstream.ipynb #73c5192f
 import glob, io, json, re, sys, zlib
@@ -353,13 +353,15 @@ def shipped_model(name:str, folder=WEIGHTS, device='cpu')->HPCM: # in evaluation
     return load_weights(Path(folder)/f'{name}.safetensors', device)
 
 # %% ../../nbs/codec/09_bitstream.ipynb #0d8fb3d8
+PACKED = 'weights.safetensors' # what a finished run leaves in its folder for this
+
 def find_model(name,           # of an installed model, or a path: file of weights, checkpoint, folder of a run
                folder=WEIGHTS, # of the installed models
                device='cpu'    # where to
               )->HPCM:         # in evaluation mode, with tables
     "The model that a user means."
     if str(name) in model_names(folder) or not Path(name).exists(): return shipped_model(str(name), folder, device)
-    packed = Path(name)/'weights.safetensors' if Path(name).is_dir() else Path(name)
+    packed = Path(name)/PACKED if Path(name).is_dir() else Path(name)
     if packed.suffix == '.safetensors' and packed.is_file(): return load_weights(packed, device)
     model = load_codec(name, device)
     if not isinstance(model, HPCM): raise ValueError(f'{name}: holds a {type(model).__name__}; allowed: HPCM')

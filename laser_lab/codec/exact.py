@@ -146,7 +146,7 @@ class ExactAttention(CrossAttention):
 
     def attend(self, q, k, v, hidden): # windows (n, heads, positions, d)
         q, k, v = self.grids['query'](q), self.grids['key'](k), self.grids['value'](v)
-        weights = exact_softmax(q @ k.transpose(-1, -2) * q.shape[-1]**-.5, hidden)
+        weights = exact_softmax(q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]), hidden)
         return snap(weights, INPUT_BITS - 1) @ v
 
 # %% ../../nbs/codec/04_exact.ipynb #51b0392b

@@ -6,7 +6,7 @@
 __all__ = ['START', 'GIVEN', 'CodecExplorerConfig', 'used_fields', 'untrained', 'provenance', 'described', 'chosen_model',
            'places', 'map_of', 'bit_maps', 'read_slowly', 'zero_filled', 'first_guess', 'expected', 'same_quality',
            'CodedPhoto', 'explore_codec', 'bits_per_pixel', 'shown_state', 'codec_figure', 'Stage', 'against',
-           'verdict', 'step_slider', 'settings_grid', 'CodecExplorer', 'codec_explorer']
+           'verdict', 'step_slider', 'CodecExplorer', 'codec_explorer']
 
 # %% ../../nbs/workbench/07_codec.ipynb #af347072
 import html, io, math, time
@@ -30,7 +30,7 @@ from ..codec.start import start_from
 from ..config import Config, ConfigError, choice, register, within
 from ..data import to_tensor
 from ..viz.coding import changing, coding_figure, show_step
-from .form import failure_shown, form
+from .form import failure_shown, settings_grid
 from .panels import PHOTOS, one_thread, photograph
 
 # %% ../../nbs/workbench/07_codec.ipynb #aa27b90b
@@ -298,14 +298,6 @@ def step_slider(steps:int # of the codec
     "How much of the file is read."
     return widgets.IntSlider(steps, 0, steps, description='steps read', style=dict(description_width='80px'), layout=dict(width='360px'),
                              tooltip='0: side information alone; the last: the whole file')
-
-def settings_grid(cfg:Config # settings to start from
-                 ):          # Form
-    "The form, its controls side by side."
-    made = form(cfg)
-    made.layout = widgets.Layout(display='grid', grid_template_columns='repeat(auto-fill, minmax(270px, 1fr))', grid_gap='0 14px')
-    made.message.layout.grid_column = '1 / -1'
-    return made
 
 # %% ../../nbs/workbench/07_codec.ipynb #3101107d
 class CodecExplorer(widgets.VBox):

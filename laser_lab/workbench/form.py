@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NARROW_NUMBERS', 'Control', 'tooltip', 'looks', 'simple_control', 'choice_control', 'switch_control', 'slider_kind',
            'linear_control', 'log_control', 'as_text', 'from_text', 'text_control', 'optional_control',
-           'nested_control', 'plain_control', 'controls', 'Form', 'failure_shown', 'form']
+           'nested_control', 'plain_control', 'controls', 'Form', 'failure_shown', 'form', 'settings_grid']
 
 # %% ../../nbs/workbench/02_form.ipynb #82a24112
 import ast, html, math
@@ -239,3 +239,12 @@ def form(cfg     # `Config` class, or values to start from
         )->Form: # a widget whose `value` is a checked configuration
     "The form of a configuration."
     return Form(cfg() if isinstance(cfg, type) else cfg)
+
+# %% ../../nbs/workbench/02_form.ipynb #2d6893b9
+def settings_grid(cfg   # as for `form`
+                 )->Form: # controls side by side, messages below them
+    "The form of a configuration, in columns."
+    made = form(cfg)
+    made.layout = widgets.Layout(display='grid', grid_template_columns='repeat(auto-fill, minmax(270px, 1fr))', grid_gap='0 14px')
+    made.message.layout.grid_column = '1 / -1'
+    return made

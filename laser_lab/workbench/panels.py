@@ -30,7 +30,7 @@ from ..sparse.vq import ResidualVectorQuantizer, VectorQuantizer, code_sums, nea
 from ..viz.codes import error_map, l1_map, show_indices, show_l1, show_usage
 from ..viz.curves import rate_axis
 from ..viz.style import REFERENCE, WIDTH, as_png, category, robust_limits, show_image, show_map, styled
-from .form import failure_shown, form
+from .form import failure_shown, settings_grid
 
 # %% ../../nbs/workbench/03_panels.ipynb #746b8e83
 PHOTOS = ('coffee', 'astronaut', 'chelsea', 'china', 'flower', 'hubble', 'motorcycle', 'retina', 'rocket', 'tissue')
@@ -299,9 +299,7 @@ class Explorer(widgets.VBox):
                  cfg:ExplorerConfig, # settings to start from
                  fit=fit_bottleneck  # function from settings to `Explored`
                 ):
-        self.form, self.history, self.fit = form(cfg), [], fit
-        self.form.layout = widgets.Layout(display='grid', grid_template_columns='repeat(auto-fill, minmax(270px, 1fr))', grid_gap='0 14px')
-        self.form.message.layout.grid_column = '1 / -1'
+        self.form, self.history, self.fit = settings_grid(cfg), [], fit
         self.picture = widgets.Image(format='png', layout=dict(width='100%', max_width='1000px', height='auto'))
         self.status, self.failure = widgets.Label(), widgets.HTML()
         self.failure.add_class('laser-lab-failure')

@@ -26,7 +26,7 @@ from ..transforms.morlet import littlewood_paley, morlet_bank
 from ..viz.filters import (SPECTRUM, angle_names, centred, frequency_axes, kernel_pictures, merged_paths, show_bank_contours, show_disks, show_kernels, show_path_maps,
                                    show_phase_wheel, show_radial_range, strongest)
 from ..viz.style import PALETTE, REFERENCE, STYLE, WIDTH, as_png, colour_bar, show_image
-from .form import failure_shown, form
+from .form import failure_shown, settings_grid
 from .panels import PHOTOS, one_thread, photograph
 
 # %% ../../nbs/workbench/06_scattering.ipynb #726534eb
@@ -205,9 +205,7 @@ class ScatteringExplorer(widgets.VBox):
                  cfg:ScatteringExplorerConfig, # settings to start from
                  compute=explore_scattering    # function from settings to `ScatteringView`
                 ):
-        self.form, self.compute = form(cfg), compute
-        self.form.layout = widgets.Layout(display='grid', grid_template_columns='repeat(auto-fill, minmax(270px, 1fr))', grid_gap='0 14px')
-        self.form.message.layout.grid_column = '1 / -1'
+        self.form, self.compute = settings_grid(cfg), compute
         self.form['xi'].widget.step = .01
         self.button = widgets.Button(description='reconstruct', tooltip='rebuild the photograph from its coefficients', layout=dict(width='120px'))
         self.bar, self.status, self.failure = widgets.IntProgress(layout=dict(width='160px')), widgets.Label(), widgets.HTML()
