@@ -27,12 +27,15 @@ class CompressAIConfig(CodecConfig):
     channels:int = within(128, 2, 4096) # N, of the transforms
     latent_channels:int = within(192, 2, 4096) # M, of the latent; cheng2020-attn has N of them
     aux_learning_rate:float = within(1e-3, 1e-9, 1.) # of Adam, for the quantiles of the side information
+    start:str = choice('random', 'klt') # weights before training: random, or fitted to the first images (codec.start; hyperpriors)
 
 # %% ../../nbs/codec/08_baselines.ipynb #3fe1f5df
 @patch
 def check(self:CompressAIConfig):
     if self.architecture == 'cheng2020-attn' and self.latent_channels != self.channels:
         raise ConfigError(f'{self.where()}.latent_channels: {self.latent_channels} is not allowed for cheng2020-attn; allowed: {self.where()}.channels = {self.channels}')
+    if self.start == 'klt' and self.architecture not in ('mbt2018-mean', 'bmshj2018-hyperprior'):
+        raise ConfigError(f"{self.where()}.start: 'klt' is not allowed for {self.architecture}; allowed: 'random', or a hyperprior")
     if self.latent_channels % 2: raise ConfigError(f'{self.where()}.latent_channels: {self.latent_channels} is not allowed; allowed: even numbers')
 
 # %% ../../nbs/codec/08_baselines.ipynb #a7155239

@@ -34,9 +34,10 @@ def cells_of(x:Tensor # (B, C, H, W)
 
 # %% ../../nbs/codec/06_start.ipynb #75169a05
 def at_rest(module:nn.Module): # changed in place
-    "Residual blocks that add nothing yet."
+    "Residual blocks that add nothing yet, normalizations that hardly divide."
     for block in module.modules():
         if isinstance(block, (PartialResidual, DepthwiseResidual)): nn.init.zeros_(block.project.weight); nn.init.zeros_(block.project.bias)
+        if hasattr(block, 'gamma_reparam'): block.gamma.data = block.gamma_reparam.init(1e-3 * torch.eye(len(block.gamma))) # GDN; from 0 it would hardly learn
 
 def resampling(transform:nn.Sequential)->list: # convolutions, in order
     "The layers that change the resolution."
@@ -48,7 +49,7 @@ def fit_layer(layer:nn.Conv2d, # of stride two; changed in place
               x:Tensor         # (B, C', H, W) what it will see on its first C' channels
              )->Tensor:        # (B, C'', H/2, W/2), its first outputs
     "Principal axes as kernels; channels that are left over keep small random weights and read only what is fitted."
-    used, inner = x.shape[1], (layer.kernel_size[0] - 2) // 2
+    used, inner = x.shape[1], layer.padding[0]
     axes = axes_of(cells_of(x), layer.out_channels).to(x.dtype)
     layer.weight.mul_(.1)
     layer.weight[:len(axes)] = 0
@@ -69,7 +70,7 @@ def mirror(down:nn.Conv2d, # fitted
 
 # %% ../../nbs/codec/06_start.ipynb #9595c38e
 @torch.no_grad()
-def fit_transforms(model,   # HPCM; changed in place
+def fit_transforms(model,   # codec of four resampling layers; changed in place
                    images:Tensor # (B, 3, H, W) in [0, 1], H and W multiples of 16
                   )->Tensor: # (B, M', H/16, W/16), the latent before it is scaled
     "Analysis and synthesis as a block transform and its inverse."
@@ -106,14 +107,15 @@ def quiet_context(context): # `Context`; changed in place
     for layer in (*context.adaptors, *context.entrances): pass_through(layer)
 
 # %% ../../nbs/codec/06_start.ipynb #4583fb59
-def usual_scale(y:Tensor # (B, M, h, w)
+def usual_scale(y:Tensor, # (B, M, h, w)
+                beta=BETA # exponent
                )->Tensor: # (M,)
     "Scale of the generalised Gaussian with the same mean magnitude."
-    return y.abs().mean((0, 2, 3)) * math.exp(math.lgamma(1 / BETA) - math.lgamma(2 / BETA))
+    return y.abs().mean((0, 2, 3)) * math.exp(math.lgamma(1 / beta) - math.lgamma(2 / beta))
 
 # %% ../../nbs/codec/06_start.ipynb #c489b74d
 @torch.no_grad()
-def start_from(model,        # HPCM; changed in place
+def start_from(model,        # HPCM, or a hyperprior of CompressAI; changed in place
                images:Tensor # (B, 3, H, W) in [0, 1], H and W multiples of 64; a few hundred thousand pixels are enough
               ):
     "Fit all weights that can be fitted without training."
@@ -121,7 +123,8 @@ def start_from(model,        # HPCM; changed in place
     gain = 1 / best_step(model.cfg.lmbda)
     last, first = resampling(model.g_a)[-1], resampling(model.g_s)[0]
     last.weight.mul_(gain); first.weight.div_(gain)
-    quiet_context(model.context)
-    said = resampling(model.context.h_s)[-1]
+    ours, y = hasattr(model, 'context'), model.g_a(images)
+    if ours: quiet_context(model.context)
+    said = resampling((model.context if ours else model).h_s)[-1]
     said.weight.mul_(.1); nn.init.zeros_(said.bias)
-    said.bias[:model.cfg.latent_channels] = usual_scale(model.g_a(images))
+    said.bias[:y.shape[1]] = usual_scale(y) if ours else usual_scale(y, 2) / math.sqrt(2)
