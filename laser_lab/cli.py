@@ -232,7 +232,7 @@ def files_parser(verb:str,  # 'compress' or 'decompress'
     parser = argparse.ArgumentParser(f'laser-lab {verb}', description=about, allow_abbrev=False)
     parser.add_argument('inputs', nargs='+', help='files, folders (with all below them), patterns')
     parser.add_argument('output', help=f'{output}, or a folder')
-    parser.add_argument('--model', required=verb == 'compress', help='an installed model, or a file of weights, a checkpoint, the folder of a run' + ('' if verb == 'compress' else ' (default: the installed one that the file names)'))
+    parser.add_argument('--model', help=f"an installed model, or a file of weights, a checkpoint, the folder of a run (default: {'hpcm_small-3' if verb == 'compress' else 'the installed one that the file names'})")
     parser.add_argument('--device', default='cpu', choices=('cpu', 'cuda'), help='where the model computes (default: cpu)')
     parser.add_argument('--max-pixels', type=int, default=2**24, help='refuse larger images (default: %(default)s)')
     parser.add_argument('--force', action='store_true', help='overwrite outputs that exist')
@@ -257,7 +257,8 @@ def find_codec(given, device): # as for `find_model`; None for no model
 def compress_verb(argv): # arguments after `compress`
     "Images to .llc files."
     given = files_parser('compress', 'Write images as .llc files of a learned codec.', 'an .llc file').parse_args(argv)
-    from laser_lab.codec.bitstream import LlcCodec, compress_files, name_of
+    from laser_lab.codec.bitstream import DEFAULT_MODEL, LlcCodec, compress_files, name_of
+    given.model = given.model or DEFAULT_MODEL
     codec = LlcCodec(find_codec(given.model, given.device), name_of(given.model), given.max_pixels)
     say_files('compress', *compress_files(given.inputs, given.output, codec, given.force))
 

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['MAGIC', 'VERSION', 'COLOURS', 'NAME', 'MAX_PIXELS', 'SMALL', 'BYTES_PER_PIXEL', 'STRUCTURE', 'FLOATS',
            'WEIGHTS_LAYOUT', 'MOST_WEIGHTS', 'WEIGHTS', 'PACKED', 'LONGEST_HEADER', 'READ_ANYWAY', 'LOSSLESS',
-           'PILLOW_NAMES', 'BadStream', 'Header', 'fields', 'pack_header', 'seal_file', 'is_whole', 'split_header',
-           'check_length', 'check_whole', 'continued_pixels', 'check_size', 'check_header', 'read_header',
-           'hash_tensors', 'weights_hash', 'tables_hash', 'latents_hash', 'LlcCodec', 'write_llc', 'read_llc', 'halved',
-           'stored', 'save_weights', 'opened_weights', 'about_weights', 'empty_model', 'expected', 'check_stored',
-           'check_loaded', 'load_weights', 'model_names', 'shipped_model', 'find_model', 'name_of', 'read_file',
-           'check_suffix', 'save_image', 'compress_file', 'decompress_file', 'below', 'sources', 'planned', 'convert',
-           'compress_files', 'decompress_files', 'codec_of', 'curve_named']
+           'DEFAULT_MODEL', 'PILLOW_NAMES', 'BadStream', 'Header', 'fields', 'pack_header', 'seal_file', 'is_whole',
+           'split_header', 'check_length', 'check_whole', 'continued_pixels', 'check_size', 'check_header',
+           'read_header', 'hash_tensors', 'weights_hash', 'tables_hash', 'latents_hash', 'LlcCodec', 'write_llc',
+           'read_llc', 'halved', 'stored', 'save_weights', 'opened_weights', 'about_weights', 'empty_model', 'expected',
+           'check_stored', 'check_loaded', 'load_weights', 'model_names', 'shipped_model', 'find_model', 'name_of',
+           'read_file', 'check_suffix', 'save_image', 'compress_file', 'decompress_file', 'below', 'sources', 'planned',
+           'convert', 'compress_files', 'decompress_files', 'told_of', 'codec_of', 'curve_named']
 
 # %% ../../nbs/codec/09_bitstream.ipynb #73c5192f
 import glob, io, json, re, sys, zlib
@@ -486,6 +486,18 @@ def decompress_files(inputs:list,           # files, folders, patterns
     "Files .llc to PNG files, each by the model that it names."
     codec_for = lru_cache(2)(lambda name: LlcCodec(find(name), name, max_pixels))
     return convert(planned(inputs, output, '.png'), lambda source, target: decompress_file(source, target, codec_for, max_pixels), force, progress)
+
+# %% ../../nbs/codec/09_bitstream.ipynb #7f2a3a5b
+DEFAULT_MODEL = 'hpcm_small-3'
+
+def told_of(path # file of weights
+           )->str: # '' if it says nothing
+    "What a file of weights says about its making, in one line."
+    said = about_weights(path)['provenance']
+    if 'run' not in said: return ', '.join(f'{k}: {v}' for k, v in said.items())
+    run, made = said['run'], said.get('environment', {})
+    begun = f", begun with {run['weights']}" if run.get('weights') else ''
+    return f"{run['training']['max_steps']} steps on {run['data'].get('root') or run['data']['dataset']}{begun}; torch {made.get('torch')}, commit {made.get('commit')}"
 
 # %% ../../nbs/codec/09_bitstream.ipynb #e4afcf80
 PILLOW_NAMES = {'jpeg444': 'JPEG 4:4:4', 'jpeg420': 'JPEG 4:2:0', 'webp': 'WebP'}
