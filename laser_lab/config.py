@@ -223,8 +223,8 @@ def preset(group:str,  # group
 def preset_name(group:str, cfg)->str: # the preset of the configuration's class that differs from it in the fewest fields
     "The name from which `from_preset` finds the class again."
     names = [n for n, (c, _) in _registry[group].items() if c.__name__ == type(cfg).__name__]
-    def changes(name): return sum(getattr(cfg, s.name) != getattr(preset(group, name), s.name) for s in settings(type(cfg)))
-    return names[0] if len(names) == 1 else min(names, key=changes)
+    def changes(other): return sum(getattr(cfg, s.name) != getattr(other, s.name) for s in settings(type(cfg)))
+    return names[0] if len(names) == 1 else min(names, key=lambda n: changes(preset(group, n)))
 
 def from_preset(group:str, values:dict): # plain values with their 'preset'
     "Inverse of `to_dict` where the class is open."

@@ -159,12 +159,12 @@ def prepare_codec(module:CodecModule, # before its first step; changed in place
 @torch.no_grad()
 def measure_codec(model:nn.Module, # from `build_codec`
                   batches          # iterable of (images, labels)
-                 )->dict:          # bpp (estimated), psnr, mse
+                 )->dict:          # loss, bpp (estimated), psnr, mse
     "Rate and quality over a whole set: means over its images."
     model, device, rows = model.eval(), next(model.parameters()).device, []
     for x, *_ in batches:
-        for image in x.to(device).split(1): rows.append(rate_distortion(model(image), image, model.cfg.lmbda))
-    return {k: statistics.fmean(float(r[k]) for r in rows) for k in ('bpp', 'psnr', 'mse')}
+        for image in x.to(device).split(1): rows.append(rate_distortion(model(image), image, model.cfg.lmbda, model.cfg.distortion))
+    return {k: statistics.fmean(float(r[k]) for r in rows) for k in ('loss', 'bpp', 'psnr', 'mse')}
 
 # %% ../../nbs/training/10_codec.ipynb #2dabf265
 def pack(model:nn.Module, # trained
