@@ -21,7 +21,7 @@ from .codec import CodecModule, check_codec, measure_codec, pack, prepare_codec
 from .modules import AutoencoderModule, measure, schedule_of
 from .probe import SpectrumProbe
 from .stages import check_kind, classifies, train_in_phases
-from .trainer import begin, environment, extra_loggers, fit_quietly, for_one_process, make_trainer, new_folder, refuse_unfinished, steps_of, stream_of
+from .trainer import begin, environment, extra_loggers, fit_quietly, for_one_process, make_trainer, refuse_unfinished, run_folder, steps_of, stream_of
 
 # %% ../../nbs/training/04_run.ipynb #23d02975
 @dataclass
@@ -73,7 +73,7 @@ def train(cfg:RunConfig, # what to do
          )->Path:        # the folder
     "Train, log, checkpoint and measure one model."
     if classifies(cfg.model): return train_in_phases(cfg, folder, callbacks)
-    folder = Path(folder) if folder else new_folder(cfg.output_dir, cfg.name or type(cfg.model).__name__.removesuffix('Config').lower())
+    folder = Path(folder) if folder else run_folder(cfg)
     last = folder/'checkpoints'/'last.ckpt'
     start = read_checkpoint(last)['global_step'] if last.exists() else 0
     torch.manual_seed(cfg.seed)

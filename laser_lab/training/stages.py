@@ -30,7 +30,7 @@ from ..scattering.stages import (PhaseModule, accuracy, classifier_checkpoint, c
 from .callbacks import AtomicCheckpointIO, Truncation
 from .logs import log_row
 from .modules import schedule_of
-from .trainer import TrainingConfig, begin, extra_loggers, fit_quietly, for_one_process, make_trainer, new_folder, refuse_unfinished, steps_of, stream_of
+from .trainer import TrainingConfig, begin, extra_loggers, fit_quietly, for_one_process, make_trainer, refuse_unfinished, run_folder, steps_of, stream_of
 
 # %% ../../nbs/training/08_stages.ipynb #8c5d3aef
 @dataclass
@@ -278,7 +278,7 @@ def train_in_phases(cfg,         # `RunConfig`
                    )->Path:      # the folder
     "Run the experiment of a configuration and write its results."
     check_kind(cfg)
-    folder, began = Path(folder or new_folder(cfg.output_dir, cfg.name or 'scattering')), time.perf_counter()
+    folder, began = Path(folder or run_folder(cfg)), time.perf_counter()
     if list(folder.glob('results_*.json')): return folder
     split = split_images(cfg)
     net = initial_net(cfg, split)
