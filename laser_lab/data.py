@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['photo_path', 'center_crop', 'load_photos', 'to_tensor', 'seeded', 'fit_image', 'random_crop', 'pad_image',
            'random_box', 'random_resized_crop', 'center_tiles', 'stratified_subset', 'BadImage', 'read_image',
-           'check_images', 'ArraySource', 'FileSource', 'CachedSource', 'list_images', 'DataConfig', 'held_out',
-           'photo_sources', 'digit_sources', 'class_folder_sources', 'cifar10_sources', 'celeba_sources',
+           'check_images', 'ArraySource', 'FileSource', 'CachedSource', 'list_images', 'link_images', 'DataConfig',
+           'held_out', 'photo_sources', 'digit_sources', 'class_folder_sources', 'cifar10_sources', 'celeba_sources',
            'folder_sources', 'make_sources', 'RandomCrops', 'CenterCrops', 'always_the_same', 'spread', 'process_place',
            'batch_bounds', 'rank_share', 'SeededBatchSampler', 'training_loader', 'fixed_loader', 'make_dataloaders']
 
@@ -277,6 +277,19 @@ def list_images(folder    # class folders, or images side by side
     found = make_dataset(str(folder), {n: i for i, n in enumerate(names)}, is_valid_file=lambda p: not Path(p).name.startswith('.')) if names else []
     if not found: raise FileNotFoundError(f'{folder}: no images, neither here nor in class folders')
     return [Path(p) for p, _ in found], [label for _, label in found], names
+
+# %% ../nbs/01_data.ipynb #04cc3103
+def link_images(folders, # image folders, as for `list_images`
+                target   # folder of links, made where it is missing
+               )->Path:  # the same folder
+    "One folder for the images of several, without copies."
+    target = Path(target)
+    target.mkdir(parents=True, exist_ok=True)
+    for path in (p.resolve() for folder in folders for p in list_images(folder)[0]):
+        link = target/path.name
+        if not link.is_symlink(): link.symlink_to(path)
+        elif link.resolve() != path: raise FileExistsError(f'{link}: {path} has the name of {link.resolve()}; allowed: images of different names')
+    return target
 
 # %% ../nbs/01_data.ipynb #ef2f47ab
 @dataclass
