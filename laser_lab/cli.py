@@ -81,8 +81,9 @@ def _in_processes(cfg, folder): # train in one process for each device
     if machines > 1: raise ConfigError(f'training.num_nodes: {machines} is not allowed here; allowed: 1, or on each machine `torchrun --nnodes={machines} --nproc-per-node={devices} --rdzv-backend=c10d --rdzv-endpoint=HOST:PORT --no-python laser-lab train ...`')
     folder = folder or run_folder(cfg)
     save_config(cfg, folder/'config.json')
-    launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={devices}', '--no-python', *LASER_LAB, 'train', f'resume={folder}']
-    sys.exit(subprocess.run(launch, env={'OMP_NUM_THREADS': str(max(1, os.cpu_count() // devices)), **os.environ}).returncode)
+    launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={devices}', '--no-python', *LASER_LAB, 'train', f'resume={json.dumps(str(folder))}'] # quoted, as the folder may have any name
+    done = subprocess.run(launch, env={'OMP_NUM_THREADS': str(max(1, os.cpu_count() // devices)), **os.environ})
+    if done.returncode: sys.exit(done.returncode)
 
 def train_verb(argv): # arguments after `train`
     "Train one model, under torchrun where it takes several processes."

@@ -497,7 +497,8 @@ def told_of(path # file of weights
     if 'run' not in said: return ', '.join(f'{k}: {v}' for k, v in said.items())
     run, made = said['run'], said.get('environment', {})
     begun = f", begun with {run['weights']}" if run.get('weights') else ''
-    return f"{run['training']['max_steps']} steps on {run['data'].get('root') or run['data']['dataset']}{begun}; torch {made.get('torch')}, commit {made.get('commit')}"
+    length = f"{run['training']['max_steps']} steps" if run['training'].get('max_steps') else f"{run['training'].get('max_epochs')} epochs"
+    return f"{length} on {run['data'].get('root') or run['data']['dataset']}{begun}; torch {made.get('torch')}, commit {made.get('commit')}"
 
 # %% ../../nbs/codec/09_bitstream.ipynb #e4afcf80
 PILLOW_NAMES = {'jpeg444': 'JPEG 4:4:4', 'jpeg420': 'JPEG 4:2:0', 'webp': 'WebP'}

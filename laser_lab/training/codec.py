@@ -159,12 +159,13 @@ def prepare_codec(module:CodecModule, # before its first step; changed in place
 @torch.no_grad()
 def measure_codec(model:nn.Module, # from `build_codec`
                   batches          # iterable of (images, labels)
-                 )->dict:          # loss, bpp (estimated), psnr, mse
+                 )->dict:          # bpp (estimated), psnr, mse; the loss too, of a model trained for squared error
     "Rate and quality over a whole set: means over its images."
     model, device, rows = model.eval(), next(model.parameters()).device, []
     for x, *_ in batches:
-        for image in x.to(device).split(1): rows.append(rate_distortion(model(image), image, model.cfg.lmbda, model.cfg.distortion))
-    return {k: statistics.fmean(float(r[k]) for r in rows) for k in ('loss', 'bpp', 'psnr', 'mse')}
+        for image in x.to(device).split(1): rows.append(rate_distortion(model(image), image, model.cfg.lmbda))
+    measures = ('bpp', 'psnr', 'mse', *(['loss'] if model.cfg.distortion == 'mse' else []))
+    return {k: statistics.fmean(float(r[k]) for r in rows) for k in measures}
 
 # %% ../../nbs/training/10_codec.ipynb #2dabf265
 def pack(model:nn.Module, # trained

@@ -57,6 +57,7 @@ def plan(study:StudyConfig # study
     for label, overrides in study.rows.items():
         for seed in study.seeds:
             cfg = compose('train', RunConfig, [*study.common, *overrides, f'seed={seed}', f'data.seed={seed}'])
+            if cfg.training.devices * cfg.training.num_nodes > 1: raise ConfigError(f'training.devices, training.num_nodes: {cfg.training.devices}, {cfg.training.num_nodes} are not allowed in a study; allowed: 1, 1, since its runs are processes already')
             runs.append((label, seed, cfg))
     return runs
 

@@ -105,7 +105,8 @@ def figures(results:list, # from `read_results`
 # %% ../../nbs/workbench/04_report.ipynb #f18c0a0f
 NOTE = ('Rates are measured: the bytes that an adaptive range coder writes for the indices and quantized coefficients of all held-out images, checksum included, the model not included. '
         'PSNR, SSIM and MSE are means over the held-out images, clipped to [0, 1]. Spread is the sample standard deviation over seeds. Times are those of one thread while other runs of the study were training.')
-CODEC_NOTE = 'Codecs: the rates of the table are what an ideal entropy coder would spend, which real files meet within 1 % and 16 bytes a part; those above the pictures are whole files, headers included. loss is bits per pixel plus lambda times distortion.'
+CODEC_NOTE = ('Codecs: the rates of the table are what an ideal entropy coder would spend; those above the pictures are whole files, headers included. PSNR is the mean over the held-out images, clipped to [0, 1]; '
+              'MSE, and the loss of bits per pixel plus lambda times 255^2 MSE, are taken before clipping. Spread is the sample standard deviation over seeds.')
 
 def _notes(methods): # of a gallery
     kinds = {'code' in m for m in methods.values()}
