@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Error as BrowserError, sync_playwright
 
-FOLDER = Path(__file__).resolve().parent.parent/'nbs/workbench'
+FOLDER = Path(__file__).resolve().parent.parent/'nbs/workbench/explorers'
 ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"], .laser-lab-failure b'
 PICTURE = '.jp-OutputArea-output .widget-image'
 
@@ -137,10 +137,10 @@ def zero_the_unknown(page): page.locator('.widget-dropdown', has_text='unknown')
 def press_reconstruct(page): page.get_by_role('button', name='reconstruct').click()
 
 PAGES = {
-    '00_bottleneck_explorer.ipynb': {'run all cells': run_all, 'move a slider': move_slider, 'change the method': change_method},
-    '00_frequency_explorer.ipynb': {'run all cells': run_all, 'drag the radius': drag_radius, 'change the photograph': release_and_change_photograph},
-    '00_scattering_explorer.ipynb': {'run all cells': run_all, 'fewer directions': fewer_directions, 'reconstruct': press_reconstruct},
-    '00_codec_explorer.ipynb': {'run all cells': run_all, 'read fewer steps': read_fewer_steps, 'zero the unknown': zero_the_unknown, 'change the photograph': release_and_change_photograph}}
+    'bottleneck_explorer.ipynb': {'run all cells': run_all, 'move a slider': move_slider, 'change the method': change_method},
+    'frequency_explorer.ipynb': {'run all cells': run_all, 'drag the radius': drag_radius, 'change the photograph': release_and_change_photograph},
+    'scattering_explorer.ipynb': {'run all cells': run_all, 'fewer directions': fewer_directions, 'reconstruct': press_reconstruct},
+    'codec_explorer.ipynb': {'run all cells': run_all, 'read fewer steps': read_fewer_steps, 'zero the unknown': zero_the_unknown, 'change the photograph': release_and_change_photograph}}
 
 def take_screenshot(page, path):
     "The page with the whole picture in view, if there is one."
@@ -150,7 +150,7 @@ def take_screenshot(page, path):
 
 def drive(page, address, name, screenshots):
     "All steps of a page in order, each with its time."
-    began, last, title = time.monotonic(), '', name.split('_')[1]
+    began, last, title = time.monotonic(), '', name.split('_')[0]
     page.goto(address.format(name))
     for number, (step, action) in enumerate(PAGES[name].items()):
         try:

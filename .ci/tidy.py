@@ -32,7 +32,7 @@ def clean_text(path):
             if 'metadata' in output: output.metadata = {}
             if 'execution_count' in output: output.execution_count = None
             output.get('data', {}).pop('application/vnd.jupyter.widget-view+json', None)
-    return json.dumps(nb, indent=1, ensure_ascii=False, sort_keys=True) + '\n'
+    return nbformat.writes(nb).rstrip('\n') + '\n'
 
 
 def echo_false(cell):
@@ -46,7 +46,7 @@ def readme_files():
     nb = NBProcessor(str(ROOT/'nbs/index.ipynb'), procs=[hide_, echo_false, clean_magics])
     nb.process()
     nb.nb.metadata['language_info'] = {'name': 'python'}
-    text, resources = MarkdownExporter(config=Config(output_only)).from_notebook_node(nbformat.from_dict(json.loads(json.dumps(nb.nb, default=dict))),
+    text, resources = MarkdownExporter(config=Config(output_only)).from_notebook_node(nbformat.reads(json.dumps(nb.nb, default=dict), as_version=4),
                                                             resources={'output_files_dir': '.', 'unique_key': 'index'})
     files = {}
     for name, data in resources.get('outputs', {}).items():
