@@ -3,7 +3,7 @@
 import lazy_loader
 
 modules = [
-    'ablation', 'codec', 'form', 'frequency', 'panels', 'report', 'scattering']
+    'ablation', 'codec', 'form', 'frequency', 'panels', 'report', 'scattering', 'study']
 names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'COLUMNS', 'CONTEXTS', 'SPARSE', 'StudyConfig', 'UNITS', 'last_step', 'markdown_table',
@@ -33,6 +33,11 @@ names = {
         'CHUNK', 'HEIGHT', 'ScatteringExplorer', 'ScatteringExplorerConfig', 'ScatteringView', 'descent',
         'explore_scattering', 'frozen_net', 'measured', 'panel', 'reconstruct', 'scattering_explorer',
         'scattering_figure', 'scattering_panes', 'show_bank', 'show_rebuilt', 'starting_image'],
+    'study': [
+        'ABOUT', 'CLOCKS', 'Difference', 'MEANS', 'PEAK', 'Timings', 'can_measure_memory', 'curve_of',
+        'paired_difference', 'pairs', 'peak_memory', 'point_of', 'promises', 'quartiles', 'record', 'record_table',
+        'rerun', 'run_point', 'seconds_of', 'settle', 'stored_or_made', 'stored_result', 'timed', 'timing_table',
+        'trained', 'training_curve', 'with_threads'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names
