@@ -138,7 +138,8 @@ class EvaluateConfig(Config):
 # %% ../nbs/09_cli.ipynb #52154f79
 def loader_and_measure(path): # checkpoint of an autoencoder or a codec; two functions
     "How a checkpoint is read and measured."
-    from laser_lab.autoencoders.models import Autoencoder, read_checkpoint
+    from laser_lab.autoencoders.models import Autoencoder
+    from laser_lab.bits import read_checkpoint
     from laser_lab.codec.baselines import is_codec, load_codec
     from laser_lab.config import from_preset
     from laser_lab.training.codec import measure_codec

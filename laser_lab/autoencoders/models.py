@@ -4,23 +4,23 @@
 
 # %% auto #0
 __all__ = ['MODELS', 'AutoencoderConfig', 'VQVAEConfig', 'DLVAEConfig', 'LASERConfig', 'HierarchicalConfig', 'Autoencoder',
-           'VQVAE', 'DLVAE', 'LASER', 'Hierarchical', 'build_model', 'read_checkpoint', 'checkpoint_of']
+           'VQVAE', 'DLVAE', 'LASER', 'Hierarchical', 'build_model', 'checkpoint_of']
 
 # %% ../../nbs/autoencoders/02_models.ipynb #a2a0edd2
-import pickle
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from .layers import Decoder, Encoder, ScaleDecoder, ScaleEncoder, pad_to_multiple
+from .layers import Decoder, Encoder, ScaleDecoder, ScaleEncoder
+from ..bits import read_checkpoint
 from ..config import Config, ConfigError, choice, from_preset, preset_name, register, within
 from ..sparse.dictionary import DictionaryLearning
 from ..sparse.ksvd import KSVDDictionaryLearning
 from ..sparse.scales import GaussianScales
 from ..sparse.vq import ResidualVectorQuantizer, VectorQuantizer
+from ..transforms.padding import pad_to_multiple
 
 # %% ../../nbs/autoencoders/02_models.ipynb #1d72dc6b
 @dataclass
@@ -135,7 +135,7 @@ class Autoencoder(nn.Module):
 
     def encode(self, x:Tensor # (B, C, H, W) in [0, 1]
               )->Tensor:      # (B, embedding_dim, h, w) latent image before the bottleneck
-        return self.encoder(2 * pad_to_multiple(x, self.stride, self.cfg.pad) - 1)
+        return self.encoder(2 * pad_to_multiple(x, self.stride, self.cfg.pad, small='replicate') - 1)
 
     def decode(self, z_q:Tensor # (B, embedding_dim, h, w) quantized latent image
               )->Tensor:        # (B, C, H, W), around [0, 1]
@@ -226,16 +226,6 @@ def build_model(cfg:Config # configuration of a model
     for model in MODELS.values():
         if model.config.__name__ == type(cfg).__name__: return model(cfg)
     raise TypeError(f"cfg: {type(cfg).__name__} is not allowed; allowed: {', '.join(m.config.__name__ for m in MODELS.values())}")
-
-# %% ../../nbs/autoencoders/02_models.ipynb #7a075597
-def read_checkpoint(path # file written by training
-                   )->dict:
-    "Tensors and plain values of a checkpoint; a file that would have to run code is refused."
-    path = Path(path)
-    if not path.is_file(): raise FileNotFoundError(f'{path}: no such checkpoint; allowed: a .ckpt file written by training')
-    try: return torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as e:
-        raise ValueError(f'{path}: refused; allowed: an intact checkpoint of tensors and plain values ({type(e).__name__})') from e
 
 # %% ../../nbs/autoencoders/02_models.ipynb #816032cd
 def _model_of(checkpoint, path): # the model inside, with its weights

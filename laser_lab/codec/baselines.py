@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 
-from ..autoencoders.models import read_checkpoint
+from ..bits import read_checkpoint
 from .hpcm import HPCM, TRAINED_WITH, CodecConfig
 from ..config import ConfigError, choice, from_preset, preset_name, register, within
 

@@ -28,11 +28,11 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from .baselines import load_codec
-from .evaluate import Learned, pillow_curve, read_numbers, to_picture
+from .evaluate import Learned, pillow_curve, to_picture
 from .hpcm import HPCM, MULTIPLE, STORED
 from ..config import from_preset, preset_name, write_atomic
 from ..data import read_image, to_tensor
-from ..sparse.coding import write_numbers
+from ..bits import read_numbers, write_numbers
 
 # %% ../../nbs/codec/13_bitstream.ipynb #1038b9a8
 MAGIC, VERSION = b'\x8bLLC', 1 # the first byte is no text in ASCII or UTF-8, so no text file begins like this

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..sparse.coding import PRECISION, Meter, Reader, frequencies, letter_model
+from ..bits import PRECISION, Meter, Reader, frequencies, symbol_model
 
 # %% ../../nbs/codec/00_entropy.ipynb #c80f9144
 BETA = 1.5  # shape of the distribution: 1 is Laplace, 2 is Gauss
@@ -252,7 +252,7 @@ class Tables:
     def __len__(self): return len(self.lengths)
     def row(self, r): return self.frequencies[r, :self.lengths[r]].numpy()
     def model(self, r):
-        if r not in self.models: self.models[r] = letter_model(self.row(r))
+        if r not in self.models: self.models[r] = symbol_model(self.row(r))
         return self.models[r]
     @classmethod
     def of_scales(cls, scales, beta=BETA): return cls(*scale_rows(scales, beta))
@@ -274,7 +274,7 @@ def code_escapes(coder,  # Writer, Reader or Meter
     "Values outside their tables: the side, then the distance by an Elias gamma code."
     distance = np.maximum(np.maximum(values - high, low - values), 1)
     above = coder.raw((values > high).astype(np.int64), np.ones_like(values))
-    octave = coder.letters(np.frexp(distance.astype(np.float64))[1].astype(np.int64) - 1, OCTAVES)
+    octave = coder.symbols(np.frexp(distance.astype(np.float64))[1].astype(np.int64) - 1, OCTAVES)
     distance = (1 << octave) + coder.raw(distance - (1 << octave), octave)
     coded = np.where(above, high + distance, low - distance)
     if (np.abs(coded) > LARGEST).any(): raise ValueError(f'data: a residual {coded[np.abs(coded).argmax()]} is not allowed; allowed: -{LARGEST} to {LARGEST}')
@@ -301,7 +301,7 @@ def code_row(coder,  # Writer, Reader or Meter
              r:int  # row
             )->np.ndarray:  # (n,) the letters
     "Letters of one table."
-    if isinstance(coder, Meter): return coder.letters(letters, tables.row(r))
+    if isinstance(coder, Meter): return coder.symbols(letters, tables.row(r))
     if isinstance(coder, Reader): return coder.read(tables.model(r), len(letters))
     coder.coder.encode(letters, tables.model(r))
     return letters
@@ -332,7 +332,7 @@ def check_residuals(values:np.ndarray,  # what is to be coded
         if len(array) and not low <= array.min() <= array.max() <= high: raise ValueError(f'{name}: {array.min()} to {array.max()} are not allowed; allowed: {low} to {high}')
 
 # %% ../../nbs/codec/00_entropy.ipynb #1a773128
-def code_residuals(coder,  # Writer, Reader or Meter of `laser_lab.sparse.coding`
+def code_residuals(coder,  # Writer, Reader or Meter of `laser_lab.bits`
                    values:np.ndarray,  # (n,) int64, up to 2**20 either way; for a Reader only the length counts
                    index:np.ndarray,  # (n,) int64, table of each value
                    tables:Tables  # as on the other side

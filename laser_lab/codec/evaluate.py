@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['PILLOW_CURVES', 'LAYOUT', 'FIELDS', 'NULLABLE', 'TEXT', 'Codec', 'pillow_options', 'Pillow', 'to_picture',
-           'latent_stride', 'pack_strings', 'read_numbers', 'unpack_strings', 'Learned', 'finite', 'decibels',
-           'image_psnr', 'image_ms_ssim', 'measure_image', 'mean_of', 'average', 'named_images', 'opened', 'halve',
-           'evaluate', 'pillow_curve', 'rd_curve', 'rd_pairs', 'bd_row', 'bd_rates', 'anchor_set', 'anchors',
-           'check_fields', 'check_numbers', 'check_point', 'check_results', 'save_results', 'load_results',
-           'evaluate_folder', 'anchors_for']
+           'latent_stride', 'pack_strings', 'unpack_strings', 'Learned', 'finite', 'decibels', 'image_psnr',
+           'image_ms_ssim', 'measure_image', 'mean_of', 'average', 'named_images', 'opened', 'halve', 'evaluate',
+           'pillow_curve', 'rd_curve', 'rd_pairs', 'bd_row', 'bd_rates', 'anchor_set', 'anchors', 'check_fields',
+           'check_numbers', 'check_point', 'check_results', 'save_results', 'load_results', 'evaluate_folder',
+           'anchors_for']
 
 # %% ../../nbs/codec/17_evaluate.ipynb #9da79156
 import io, json, math, statistics, warnings
@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..autoencoders.layers import pad_to_multiple
+from ..transforms.padding import pad_to_multiple
 from ..config import write_json
 from ..data import BadImage, list_images, read_image, to_tensor
 from ..metrics import bd_rate, common_quality, ms_ssim, psnr
-from ..sparse.coding import read_number, write_numbers
+from ..bits import read_numbers, write_numbers
 
 # %% ../../nbs/codec/17_evaluate.ipynb #91b90587
 class Codec(Protocol):
@@ -96,17 +96,6 @@ def pack_strings(size,        # (H, W) of the image
     return write_numbers([*size, stride, len(strings), *map(len, strings[:-1])]) + b''.join(strings)
 
 # %% ../../nbs/codec/17_evaluate.ipynb #77b57ad7
-def read_numbers(data:bytes, # a stream
-                 at:int,     # where the numbers start
-                 count:int   # how many there are
-                )->tuple:    # the numbers, where they end
-    "Inverse of `sparse.coding.write_numbers`."
-    numbers = []
-    for _ in range(count):
-        number, at = read_number(data, at)
-        numbers.append(number)
-    return numbers, at
-
 def unpack_strings(data:bytes # from `pack_strings`
                   )->tuple:   # size, stride, strings
     "Inverse of `pack_strings`; what is cut off is noticed where a length says so, damage inside a string is not."

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['TRAINED_WITH', 'AS_PUBLISHED', 'STRIDE', 'MULTIPLE', 'STORED', 'RENAMED', 'EMPTY', 'CodecConfig', 'HPCMConfig',
-           'continued', 'pad_image', 'HPCM', 'hpcm_base', 'hpcm_large', 'hpcm_small', 'rounded', 'noisy', 'only_inside',
-           'write', 'read', 'channel_index', 'finished', 'make_exact', 'official_name', 'official_adaptor',
-           'official_names', 'to_official', 'from_official', 'load_official']
+           'HPCM', 'hpcm_base', 'hpcm_large', 'hpcm_small', 'rounded', 'noisy', 'only_inside', 'write', 'read',
+           'channel_index', 'finished', 'make_exact', 'official_name', 'official_adaptor', 'official_names',
+           'to_official', 'from_official', 'load_official']
 
 # %% ../../nbs/codec/06_hpcm.ipynb #cb0575d8
 import math, re
@@ -24,7 +24,8 @@ from .exact import calibrate, made_exact
 from .layers import analysis, hyper_analysis, synthesis
 from .schedule import check_steps, one_scale, plan, spread, three_scales
 from ..config import Config, ConfigError, choice, listof, preset, register, within
-from ..sparse.coding import Reader, Writer, words_to_bytes
+from ..bits import Reader, Writer, words_to_bytes
+from ..transforms.padding import pad_to_multiple
 
 # %% ../../nbs/codec/06_hpcm.ipynb #6759beb7
 @dataclass
@@ -74,22 +75,6 @@ register('model', 'hpcm_small', HPCMConfig, TRAINED_WITH, widths=[32, 64, 128], 
 
 # %% ../../nbs/codec/06_hpcm.ipynb #39cd45d7
 STRIDE, MULTIPLE = 16, 64 # pixels a side of a position of the latent, and of the side information
-
-def continued(length:int, # of an axis
-              padding:str # 'reflect' or 'edge'
-             )->Tensor:   # (n,) int64, n the next multiple of 64
-    "Which rows stand for the rows beyond the border."
-    beyond = torch.arange(-(-length // MULTIPLE) * MULTIPLE)
-    if padding == 'edge' or length == 1: return beyond.clamp(max=length - 1)
-    return length - 1 - (beyond % (2 * length - 2) - length + 1).abs()
-
-# %% ../../nbs/codec/06_hpcm.ipynb #b65cbafa
-def pad_image(x:Tensor, # (B, 3, H, W)
-              padding:str='reflect' # or 'edge'
-             )->Tensor: # (B, 3, H', W'), multiples of 64
-    "Continue images to the right and below."
-    rows, columns = (continued(n, padding).to(x.device) for n in x.shape[2:])
-    return x if (len(rows), len(columns)) == tuple(x.shape[2:]) else x[:, :, rows][:, :, :, columns]
 
 # %% ../../nbs/codec/06_hpcm.ipynb #26d59320
 class HPCM(nn.Module):
@@ -207,7 +192,7 @@ def forward(self:HPCM,
            )->dict:                   # x_hat (B, 3, H, W); likelihoods: y (B, M, h, w), z (B, N, h/4, w/4), 1 outside of the image; latents
     "Reconstruction and likelihoods."
     if self.training and self.cfg.exact: raise ValueError('an exact model cannot be trained; train its float model and call make_exact again')
-    y = self.g_a(pad_image(x, self.cfg.padding))
+    y = self.g_a(pad_to_multiple(x, MULTIPLE, self.cfg.padding))
     z_hat, z_likelihoods = self.side_information(self.h_a(y))
     params, likelihoods = self.context.hyper(z_hat), [torch.ones_like(y).flatten(1)]
     def visit(n, step, scale, mean):
@@ -288,7 +273,7 @@ def compress(self:HPCM,
     "Write images."
     self.check_images(x)
     y_tables, z_tables = self.coding_tables()
-    y, writers, z_writers = self.g_a(pad_image(x, self.cfg.padding)), [Writer() for _ in x], [Writer() for _ in x]
+    y, writers, z_writers = self.g_a(pad_to_multiple(x, MULTIPLE, self.cfg.padding)), [Writer() for _ in x], [Writer() for _ in x]
     symbols = (self.h_a(y) - self.means_hyper).round()
     write(z_writers, symbols.flatten(1), channel_index(symbols), z_tables, None)
     def visit(n, step, scale, mean):

@@ -14,7 +14,7 @@ import torch.nn as nn
 from fastcore.basics import patch
 from torch import Tensor
 
-from .coding import decode_symbols, encode_symbols, read_number, symbol_bits, write_numbers
+from ..bits import decode_symbols, encode_symbols, read_number, symbol_bits, write_numbers
 from .dictionary import from_patches
 from .ksvd import KSVDDictionaryLearning
 from .learning import learn_dictionary

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from .coding import bytes_to_words, read_number, read_shape, seal, unseal, words_to_bytes, write_numbers, write_shape
+from ..bits import bytes_to_words, read_number, read_shape, seal, unseal, words_to_bytes, write_numbers, write_shape
 from ..transforms.dwt import check_scales
 
 # %% ../../nbs/sparse/09_scales.ipynb #595f5f99

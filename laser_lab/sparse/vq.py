@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
 
-from .coding import decode_symbols, encode_symbols, symbol_bits
+from ..bits import decode_symbols, encode_symbols, symbol_bits
 from .ranks import all_reduce, from_first_rank, gather_batch
 
 # %% ../../nbs/sparse/05_vq.ipynb #c4e5bc2a

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 
 from .. import metrics
 from ..codec.baselines import build_codec
-from ..codec.hpcm import HPCM, pad_image
+from ..codec.hpcm import HPCM, MULTIPLE
 from ..config import ConfigError, preset_name, register
 from ..data import DataConfig, load_photos, to_tensor
 from ..spectral.interscale import make_interscale
 from .modules import constant, target_of
 from .trainer import TrainingConfig, for_one_process
+from ..transforms.padding import pad_to_multiple
 
 # %% ../../nbs/training/06_codec.ipynb #78719e6a
 def bits_per_pixel(likelihoods:dict, # name -> tensor of probabilities, any shape
@@ -153,7 +154,7 @@ def prepare_codec(module:CodecModule, # before its first step; changed in place
     "Fit the weights that can be fitted without training, where the configuration says so."
     if getattr(module.model.cfg, 'start', 'random') != 'klt': return
     from laser_lab.codec.start import start_from
-    start_from(module.model, pad_image(first_images(loader)))
+    start_from(module.model, pad_to_multiple(first_images(loader), MULTIPLE, 'reflect'))
 
 # %% ../../nbs/training/06_codec.ipynb #b216c752
 @torch.no_grad()

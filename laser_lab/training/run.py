@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from ..autoencoders.models import Autoencoder, read_checkpoint
+from ..autoencoders.models import Autoencoder
+from ..bits import read_checkpoint
 from ..codec.baselines import is_codec, load_codec
 from ..config import Config, ConfigError, of_group, within, write_json
 from ..data import make_dataloaders

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
-from ..autoencoders.models import read_checkpoint
+from ..bits import read_checkpoint
 from ..config import ConfigError, choice, register, within, write_json
 from ..data import DataConfig, always_the_same, fixed_loader, held_out, make_sources, process_place, training_loader
 from ..scattering.net import ScatteringConfig, ScatteringNet, block_channels, refuse_too_large

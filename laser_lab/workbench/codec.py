@@ -24,11 +24,12 @@ from torch import Tensor
 
 from ..codec.bitstream import WEIGHTS, LlcCodec, find_model, model_names, name_of, read_header, told_of
 from ..codec.evaluate import Pillow, image_psnr, to_picture
-from ..codec.hpcm import HPCM, hpcm_small, pad_image
+from ..codec.hpcm import HPCM, MULTIPLE, hpcm_small
 from ..codec.schedule import plan, spread
 from ..codec.start import start_from
 from ..config import Config, ConfigError, choice, register, within
 from ..data import to_tensor
+from ..transforms.padding import pad_to_multiple
 from ..viz.coding import changing, coding_figure, show_step
 from .form import failure_shown, settings_grid
 from .panels import PHOTOS, one_thread, photograph
@@ -143,7 +144,7 @@ def first_guess(model:HPCM, # codec
                 x:Tensor    # (1, 3, H, W) in [0, 1]
                )->Tensor:   # (1, 2M, h, w) scales and means
     "What the side information says, the same in encoder and decoder."
-    y = model.g_a(pad_image(x, model.cfg.padding))
+    y = model.g_a(pad_to_multiple(x, MULTIPLE, model.cfg.padding))
     return model.context.hyper(model.side_information(model.h_a(y))[0])
 
 @torch.no_grad()
