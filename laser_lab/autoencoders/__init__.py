@@ -6,13 +6,12 @@ modules = [
     'layers', 'losses', 'models']
 names = {
     'layers': [
-        'Decoder', 'Encoder', 'GAIN', 'ResidualBlock', 'ScaleDecoder', 'ScaleEncoder', 'pad_to_multiple',
-        'residual_stack'],
+        'Decoder', 'Encoder', 'GAIN', 'ResidualBlock', 'ScaleDecoder', 'ScaleEncoder', 'residual_stack'],
     'losses': [
         'PIXEL_LOSSES', 'ReconstructionLoss', 'luma', 'mr_dct_loss', 'mr_grad_loss', 'pyramid', 'sobel'],
     'models': [
         'Autoencoder', 'AutoencoderConfig', 'DLVAE', 'DLVAEConfig', 'Hierarchical', 'HierarchicalConfig', 'LASER',
-        'LASERConfig', 'MODELS', 'VQVAE', 'VQVAEConfig', 'build_model', 'checkpoint_of', 'read_checkpoint'],
+        'LASERConfig', 'MODELS', 'VQVAE', 'VQVAEConfig', 'build_model', 'checkpoint_of'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

@@ -32,16 +32,16 @@ names = {
         'anchors_for', 'average', 'bd_rates', 'bd_row', 'check_fields', 'check_numbers', 'check_point', 'check_results',
         'decibels', 'evaluate_folder', 'finite', 'halve', 'image_ms_ssim', 'image_psnr', 'latent_stride',
         'load_results', 'mean_of', 'measure_image', 'named_images', 'opened', 'pack_strings', 'pillow_curve',
-        'pillow_options', 'rd_curve', 'rd_pairs', 'read_numbers', 'save_results', 'to_picture', 'unpack_strings'],
+        'pillow_options', 'rd_curve', 'rd_pairs', 'save_results', 'to_picture', 'unpack_strings'],
     'exact': [
         'DIGITS', 'ExactAttention', 'ExactConv', 'ExactUp', 'Grid', 'HELD', 'INPUT_BITS', 'REACH', 'UNSET',
         'WEIGHT_BITS', 'calibrate', 'depthwise', 'exact_softmax', 'exp_table', 'fraction_for', 'input_bits',
         'made_exact', 'product', 'snap', 'snapped_weight'],
     'hpcm': [
         'AS_PUBLISHED', 'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'MULTIPLE', 'RENAMED', 'STORED', 'STRIDE',
-        'TRAINED_WITH', 'channel_index', 'continued', 'finished', 'from_official', 'hpcm_base', 'hpcm_large',
-        'hpcm_small', 'load_official', 'make_exact', 'noisy', 'official_adaptor', 'official_name', 'official_names',
-        'only_inside', 'pad_image', 'read', 'rounded', 'to_official', 'write'],
+        'TRAINED_WITH', 'channel_index', 'finished', 'from_official', 'hpcm_base', 'hpcm_large', 'hpcm_small',
+        'load_official', 'make_exact', 'noisy', 'official_adaptor', 'official_name', 'official_names', 'only_inside',
+        'read', 'rounded', 'to_official', 'write'],
     'layers': [
         'CrossAttention', 'DepthwiseResidual', 'PartialResidual', 'SLICE', 'analysis', 'blocks', 'down', 'from_windows',
         'head', 'hyper_analysis', 'hyper_synthesis', 'over_border', 'row_slices', 'stem', 'synthesis', 'to_windows',

@@ -3,7 +3,7 @@
 import lazy_loader
 
 modules = [
-    'dct', 'dct_kernels', 'dwt', 'dwt_kernels', 'morlet']
+    'dct', 'dct_kernels', 'dwt', 'dwt_kernels', 'morlet', 'padding']
 names = {
     'dct': [
         'DCTTransform', 'LinearMap', 'STEP', 'both_sides', 'by_planes', 'check_engine', 'check_image', 'dct_matrix',
@@ -24,6 +24,8 @@ names = {
     'morlet': [
         'check_window', 'coordinates', 'gabor_2d', 'gabor_wave', 'littlewood_paley', 'morlet_2d', 'morlet_bank',
         'spectral_power', 'sum_of_periods', 'wave_parameters', 'wavelet_angles'],
+    'padding': [
+        'PADDING_MODES', 'check_padding', 'pad_to_multiple', 'padded_indices'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names
