@@ -12,7 +12,7 @@ from nbdev.clean import clean_nb
 from nbdev.process import NBProcessor
 from nbdev.processors import clean_magics, hide_
 
-import surface
+import rules, surface
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = Path('.github/images')
@@ -111,8 +111,15 @@ def mend():
         (ROOT/name).write_bytes(data)
 
 
+def broken_rules():
+    "The rules of .ci/rules.py that are broken, with their first places."
+    return [line for title, found in rules.broken().items() for line in (f'{len(found)} {title} (all of them: python .ci/rules.py)', *(f'  {place}' for place in found[:3]))]
+
+
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--check', action='store_true', help='change nothing; exit 1 and name what is out of step')
     if not parser.parse_args().check: mend()
-    elif wrong := check(): sys.exit('\n'.join([*wrong, 'mend with: python .ci/tidy.py']))
+    else:
+        print(*broken_rules(), sep='\n')
+        if wrong := check(): sys.exit('\n'.join([*wrong, 'mend with: python .ci/tidy.py']))
