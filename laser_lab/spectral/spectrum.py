@@ -13,23 +13,26 @@ import math
 import torch
 from torch import Tensor
 
+from ..config import refusal
 from ..transforms.dct import DCTTransform, frequency_radius
 
 # %% ../../nbs/spectral/02_spectrum.ipynb #179e78e1
 def ring_edges(bins # number of equally wide rings from 0 to sqrt 2, or the rings + 1 rising edges
               )->Tensor: # (rings + 1,) float64
     "Where rings begin and end."
-    edges = torch.linspace(0, math.sqrt(2), bins + 1, dtype=torch.float64) if isinstance(bins, int) and bins > 0 else torch.as_tensor(bins, dtype=torch.float64)
+    if isinstance(bins, int) and bins > 0: return torch.linspace(0, math.sqrt(2), bins + 1, dtype=torch.float64)
+    edges = torch.as_tensor(bins, dtype=torch.float64)
     if edges.ndim != 1 or len(edges) < 2 or not (edges.diff() > 0).all() or edges[0] < 0:
-        raise ValueError(f'bins: {bins} is not allowed; allowed: a number of rings from 1 on, or at least two rising edges from 0 on')
+        raise refusal('bins', bins, 'a number of rings from 1 on, or at least two rising edges from 0 on')
     return edges
 
 # %% ../../nbs/spectral/02_spectrum.ipynb #107dda17
 def half_octaves(size:int # longer side of the image, pixels
                 )->Tensor: # rising edges, the last three .707, 1 and 1.414
     "Edges of half-octave rings that hold every frequency of an image but its mean."
-    if size < 2: raise ValueError(f'size: {size} is not allowed; allowed: from 2 pixels on')
-    return torch.tensor([2 ** (k / 2) for k in range(-2 * math.ceil(math.log2(size)) - 1, 2)], dtype=torch.float64)
+    if size < 2: raise refusal('size', size, 'from 2 pixels on')
+    first = -2 * math.ceil(math.log2(size)) - 1
+    return torch.tensor([2 ** (k / 2) for k in range(first, 2)], dtype=torch.float64)
 
 # %% ../../nbs/spectral/02_spectrum.ipynb #9e4ef207
 def ring_index(height:int,       # rows
@@ -46,10 +49,12 @@ def ring_energy(x:Tensor,      # (..., H, W) images or latent maps
                 stride:float=1.# pixels of the image from sample to sample
                )->tuple:       # energy (..., rings) and coefficients in each ring (rings,), float64 on the CPU
     "Energy by radius; the mean lies in no ring."
-    if x.ndim < 2 or not x.numel(): raise ValueError(f'x: shape {tuple(x.shape)} is not allowed; allowed: (..., H, W)')
-    if not x.isfinite().all(): raise ValueError(f'x: {int((~x.isfinite()).sum())} values are not finite')
+    if x.ndim < 2 or not x.numel(): raise refusal('x', tuple(x.shape), '(..., H, W)', what='shape')
+    wrong = int((~x.isfinite()).sum())
+    if wrong: raise refusal('x', wrong, 'none', what='number of values that are not finite')
     edges = ring_edges(bins)
-    power, ring = DCTTransform().dct_2d(x).cpu().double().square().flatten(-2), ring_index(*x.shape[-2:], edges, stride).flatten()
+    power = DCTTransform().dct_2d(x).cpu().double().square().flatten(-2)
+    ring = ring_index(*x.shape[-2:], edges, stride).flatten()
     inside = (ring >= 0) & (ring < len(edges) - 1)
     energy = power.new_zeros(*power.shape[:-1], len(edges) - 1).index_add(-1, ring[inside], power[..., inside])
     return energy, torch.bincount(ring[inside], minlength=len(edges) - 1).double()
@@ -72,7 +77,9 @@ def spectral_slope(radius:Tensor, # (bins,)
                   )->float:       # exponent: power falls as radius to this
     "Slope of a spectrum in the log-log plane."
     used = power.isfinite() & (power > 0) & (radius >= low) & (radius <= high)
-    if used.sum() < 2: raise ValueError(f'power: {int(used.sum())} rings from {low} to {high} are not allowed; allowed: at least 2 with power above 0')
+    if used.sum() < 2:
+        where = f'for a slope from {low} to {high}'
+        raise refusal('power', int(used.sum()), 'at least 2 with power above 0', where, what='number of rings')
     x, y = radius[used].log(), power[used].log()
     return float(((x - x.mean()) * (y - y.mean())).sum() / (x - x.mean()).square().sum())
 
@@ -81,7 +88,7 @@ def octave_energy(x:Tensor,   # (..., H, W)
                   octaves:int # how many, from the finest on
                  )->Tensor:   # (..., octaves + 1): (.5, sqrt 2], (.25, .5], ..., then the rest with the mean; float64 on the CPU
     "Energy in each octave of the radius; the last entry is what remains."
-    if octaves < 1: raise ValueError(f'octaves: {octaves} is not allowed; allowed: from 1 on')
+    if octaves < 1: raise refusal('octaves', octaves, 'from 1 on')
     energy, _ = ring_energy(x, [2. ** -k for k in range(octaves, 0, -1)] + [math.sqrt(2)])
     rest = x.detach().cpu().double().square().sum((-2, -1)) - energy.sum(-1)
     return torch.cat([energy.flip(-1), rest[..., None].clamp_min(0)], -1)
@@ -100,7 +107,7 @@ def signal_to_noise(x:Tensor,      # (B, C, H, W) images
                     bins=32        # number of rings, or their edges
                    )->tuple:       # radius (bins,), ratio in dB (bins,), infinite where there is no error
     "Power of the images over that of the error, by radius."
-    if x.shape != x_recon.shape: raise ValueError(f'x_recon: shape {tuple(x_recon.shape)} is not allowed; allowed: {tuple(x.shape)}')
+    if x.shape != x_recon.shape: raise refusal('x_recon', tuple(x_recon.shape), tuple(x.shape), what='shape')
     (radius, signal), (_, error) = mean_spectrum(x, bins), mean_spectrum(x_recon - x, bins)
     return radius, 10 * (signal / error).log10()
 
@@ -109,7 +116,7 @@ def common_share(a:Tensor, # (rings,) energies or powers
                  b:Tensor  # (rings,) on the same rings
                 )->float:  # 0 for disjoint, 1 for equal shares; nan where one of them has no energy at all
     "Sum of the smaller shares."
-    if a.shape != b.shape: raise ValueError(f'b: shape {tuple(b.shape)} is not allowed; allowed: {tuple(a.shape)}')
+    if a.shape != b.shape: raise refusal('b', tuple(b.shape), tuple(a.shape), what='shape')
     a, b = a.double().nan_to_num(), b.double().nan_to_num()
     return float(torch.minimum(a / a.sum(), b / b.sum()).sum())
 
@@ -120,9 +127,12 @@ def spectral_overlap(coarse:Tensor, # (B, C, h, w) latents of the coarser scale
                     )->float:       # 0 disjoint, 1 equal
     "Share of energy that two latent scales have at the same frequencies of the image."
     ratio = fine.shape[-2] / coarse.shape[-2]
-    if ratio < 1: raise ValueError(f'coarse: {coarse.shape[-2]} rows are not allowed; allowed: at most {fine.shape[-2]}, those of the finer scale')
+    if ratio < 1:
+        rows = fine.shape[-2]
+        raise refusal('coarse', coarse.shape[-2], f'at most {rows}, those of the finer scale', what='number of rows')
     edges = half_octaves(max(fine.shape[-2:])) if bins is None else bins
-    return common_share(*(ring_energy(z, edges, s)[0].flatten(0, -2).sum(0) for z, s in ((coarse, ratio), (fine, 1))))
+    energies = [ring_energy(z, edges, stride)[0].flatten(0, -2).sum(0) for z, stride in ((coarse, ratio), (fine, 1))]
+    return common_share(*energies)
 
 # %% ../../nbs/spectral/02_spectrum.ipynb #6d6a12e6
 def as_scales(z # (B, C, h, w), or a list of them from coarse to fine
@@ -134,8 +144,9 @@ def silenced(z, # latents of a model
              scale:int # which one, from the coarsest
             ):        # the same structure
     "Latents with one scale replaced by its mean over batch and space."
-    quiet = [s.mean((0, 2, 3), keepdim=True).expand_as(s).contiguous() if i == scale else s for i, s in enumerate(as_scales(z))]
-    return quiet if isinstance(z, (list, tuple)) else quiet[0]
+    scales = as_scales(z)
+    scales[scale] = scales[scale].mean((0, 2, 3), keepdim=True).expand_as(scales[scale]).contiguous()
+    return scales if isinstance(z, (list, tuple)) else scales[0]
 
 # %% ../../nbs/spectral/02_spectrum.ipynb #8a452428
 @torch.no_grad()
@@ -154,14 +165,15 @@ def carried_by_scale(model,   # with `encode`, `bottleneck` and `decode`, in eva
 def spectral_summary(model,   # with `encode`, `bottleneck` and `decode`, in eval mode
                      x:Tensor,# (B, C, H, W) images
                      bins=None# number of rings, or their edges; None takes half octaves
-                    )->dict:  # edges, counts, radius, image, reconstruction, error: tensors; latents, carried: a tensor per scale; overlap_latents, overlap_carried: a number per pair
+                    )->dict:  # name -> tensor; `latents`, `carried`: a tensor per scale; `overlap_*`: a number per pair of scales
     "Spectra of all that a model makes of images."
     edges = half_octaves(max(x.shape[-2:])) if bins is None else ring_edges(bins)
     z_q = model.bottleneck(model.encode(x))[0]
     y, scales = model.decode(z_q)[..., :x.shape[-2], :x.shape[-1]], as_scales(z_q)
     radius, image = mean_spectrum(x, edges)
     counts, carried = ring_energy(x, edges)[1], [power for _, power in carried_by_scale(model, x, edges)]
-    return dict(edges=edges, counts=counts, radius=radius, image=image, reconstruction=mean_spectrum(y, edges)[1], error=mean_spectrum(y - x, edges)[1],
+    return dict(edges=edges, counts=counts, radius=radius, image=image,
+                reconstruction=mean_spectrum(y, edges)[1], error=mean_spectrum(y - x, edges)[1],
                 latents=[mean_spectrum(z, edges, x.shape[-2] / z.shape[-2])[1] for z in scales], carried=carried,
                 overlap_latents=[spectral_overlap(a, b) for a, b in zip(scales, scales[1:])],
                 overlap_carried=[common_share(a * counts, b * counts) for a, b in zip(carried, carried[1:])])

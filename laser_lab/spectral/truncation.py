@@ -16,17 +16,18 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-from ..config import Config, ConfigError, choice, within
-from ..transforms.dct import LinearMap, both_sides, by_planes, check_engine, check_image, choose_engine, dct_matrix, frequency_radius, in_full_precision, reflections_2d
+from ..config import Config, ConfigError, choice, refusal, within
+from ..transforms.dct import (LinearMap, both_sides, by_planes, check_engine, check_image, choose_engine, dct_matrix,
+                                      frequency_radius, in_full_precision, reflections_2d)
 
 # %% ../../nbs/spectral/00_truncation.ipynb #d6ac3049
 def create_radial_mask(height:int, # rows of the DCT spectrum
                        width:int,  # columns of the DCT spectrum
                        tau:float,  # cutoff radius as a fraction of the band, > 0
                        device='cpu' # device of the mask
-                      )->Tensor:   # (height, width) float32, 1 at the mean, 0 from radius tau on
+                      )->Tensor:   # (height, width) float32, 1 at DC, 0 from radius tau on
     "Soft radial low-pass cone over DCT coefficients."
-    if not tau > 0: raise ValueError(f'tau: {tau} is not allowed; allowed: a number above 0')
+    if not tau > 0: raise refusal('tau', tau, 'a number above 0')
     return (1 - frequency_radius(height, width, torch.float32, device) / tau).clamp_min(0)
 
 # %% ../../nbs/spectral/00_truncation.ipynb #ca92e3a6
@@ -95,10 +96,11 @@ CURVES = dict(linear=lambda a, b, share: a + (b - a) * share,
 # %% ../../nbs/spectral/00_truncation.ipynb #5308266f
 def check_schedule(tau_init, tau_final, truncation_epochs, schedule): # refuse what cannot be followed
     for name, value in dict(tau_init=tau_init, tau_final=tau_final).items():
-        if not 0 < value < math.inf: raise ValueError(f'{name}: {value} is not allowed; allowed: a finite number above 0')
-    if tau_init > tau_final: raise ValueError(f'tau_init: {tau_init} is not allowed; allowed: at most tau_final = {tau_final}')
-    if not 0 <= truncation_epochs < math.inf: raise ValueError(f'truncation_epochs: {truncation_epochs} is not allowed; allowed: a finite number from 0 on')
-    if schedule not in CURVES: raise ValueError(f"schedule: {schedule!r} is not allowed; allowed: {', '.join(CURVES)}")
+        if not 0 < value < math.inf: raise refusal(name, value, 'a finite number above 0')
+    if tau_init > tau_final: raise refusal('tau_init', tau_init, f'at most tau_final = {tau_final}')
+    if not 0 <= truncation_epochs < math.inf:
+        raise refusal('truncation_epochs', truncation_epochs, 'a finite number from 0 on')
+    if schedule not in CURVES: raise refusal('schedule', schedule, ', '.join(CURVES))
 
 # %% ../../nbs/spectral/00_truncation.ipynb #036b482c
 class SpectralTruncation:
@@ -111,7 +113,8 @@ class SpectralTruncation:
                  by_step:bool=False           # let the radius grow at each step, not at each epoch
                 ):
         check_schedule(tau_init, tau_final, truncation_epochs, schedule)
-        self.tau_init, self.tau_final, self.truncation_epochs, self.schedule, self.by_step = tau_init, tau_final, truncation_epochs, schedule, by_step
+        self.tau_init, self.tau_final = tau_init, tau_final
+        self.truncation_epochs, self.schedule, self.by_step = truncation_epochs, schedule, by_step
 
     def state_dict(self)->dict: return dict(vars(self))
     def load_state_dict(self, state): self.__init__(**state)
@@ -123,7 +126,7 @@ class SpectralTruncation:
 def tau(self:SpectralTruncation, epoch:float # epoch, may be a fraction
        )->float: # radius; past the phase, the last one
     "Radius at an epoch."
-    if not epoch >= 0: raise ValueError(f'epoch: {epoch} is not allowed; allowed: a number from 0 on')
+    if not epoch >= 0: raise refusal('epoch', epoch, 'a number from 0 on')
     share = min(1., epoch / self.truncation_epochs) if self.truncation_epochs else 1.
     return CURVES[self.schedule](self.tau_init, self.tau_final, share)
 
@@ -146,10 +149,12 @@ def apply_truncation(self:SpectralTruncation, batch:Tensor, # (B, C, H, W) image
     "Truncate a batch as the schedule says."
     if not self.active(epoch): return batch
     check_image(batch, 'batch')
-    if batch.ndim != 4: raise ValueError(f'batch: shape {tuple(batch.shape)} is not allowed; allowed: (B, C, H, W)')
+    if batch.ndim != 4: raise refusal('batch', tuple(batch.shape), '(B, C, H, W)', what='shape')
     truncated = truncate_spectrum(batch, self.tau(epoch))
     finite = truncated[..., 0, 0].isfinite().all(1)
-    if not finite.all(): raise ValueError(f'batch: image {(~finite).nonzero()[0].item()} holds values that are not finite; allowed: finite numbers')
+    if not finite.all():
+        first = (~finite).nonzero()[0].item()
+        raise refusal('batch', first, 'finite numbers', 'since it holds values that are not finite', what='image')
     return truncated
 
 # %% ../../nbs/spectral/00_truncation.ipynb #5dbc6229
@@ -164,7 +169,9 @@ class TruncationConfig(Config):
     target:str = choice('truncated', 'original') # images that reconstructions are compared with during the phase
 
     def check(self):
-        if self.tau_init > self.tau_final: raise ConfigError(f'{self.where()}.tau_init: {self.tau_init} must not exceed {self.where()}.tau_final = {self.tau_final}')
+        if self.tau_init > self.tau_final:
+            allowed = f'at most {self.where()}.tau_final = {self.tau_final}'
+            raise refusal(f'{self.where()}.tau_init', self.tau_init, allowed, error=ConfigError)
 
     def truncation(self)->SpectralTruncation:
         return SpectralTruncation(self.tau_init, self.tau_final, self.truncation_epochs, self.schedule, self.by_step)

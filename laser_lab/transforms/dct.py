@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..compiled import in_threads
+from ..config import refusal
 
 # %% ../../nbs/transforms/01_dct.ipynb #7ee5f6f8
 def new_basis(n:int, # length of the signal, samples
@@ -47,7 +48,8 @@ def frequency_radius(height:int, # rows of the DCT spectrum
                      device='cpu' # device of the result
                     )->Tensor:   # (height, width), 0 at the mean, below sqrt 2 everywhere
     "Radius of each DCT coefficient, in units of half a cycle per sample."
-    u, v = torch.arange(height, dtype=dtype, device=device)[:, None] / height, torch.arange(width, dtype=dtype, device=device) / width
+    u = torch.arange(height, dtype=dtype, device=device)[:, None] / height
+    v = torch.arange(width, dtype=dtype, device=device) / width
     return (u.square() + v.square()).sqrt()
 
 # %% ../../nbs/transforms/01_dct.ipynb #0daa971b
@@ -70,24 +72,28 @@ def choose_engine(x:Tensor,       # (..., H, W)
                   reflections     # function that tells the steps per image, by the fast algorithm
                  )->str:          # 'torch' or 'compiled'
     "The faster engine, as far as counting tells."
-    small = x.numel() // max(1, x.shape[-2] * x.shape[-1]) * products < 2**22
-    if torch.compiler.is_compiling() or x.device.type != 'cpu' or x.dtype not in (torch.float32, torch.float64) or small: return 'torch'
+    if torch.compiler.is_compiling() or x.device.type != 'cpu': return 'torch'
+    if x.dtype not in (torch.float32, torch.float64): return 'torch'
+    images = x.numel() // max(1, x.shape[-2] * x.shape[-1])
+    if images * products < 2**22: return 'torch'
     return 'compiled' if STEP * reflections() < products else 'torch'
 
 # %% ../../nbs/transforms/01_dct.ipynb #b0458020
 def check_engine(engine, x): # refuse what is not known or cannot work
-    if engine not in (None, 'torch', 'compiled'): raise ValueError(f"engine: {engine!r} is not allowed; allowed: None, 'torch', 'compiled'")
-    if engine == 'compiled' and x.device.type != 'cpu': raise ValueError(f"engine: 'compiled' works on the CPU, x is on {x.device}; allowed here: None, 'torch'")
+    if engine not in (None, 'torch', 'compiled'): raise refusal('engine', engine, "None, 'torch', 'compiled'")
+    if engine == 'compiled' and x.device.type != 'cpu':
+        raise refusal('engine', engine, "None, 'torch'", f'on {x.device}')
 
 # %% ../../nbs/transforms/01_dct.ipynb #37f4b45a
 def check_image(x:Tensor, # what should be transformed
                 name:str='x' # its name in the message
                ):
     "Refuse what is no floating-point tensor (..., H, W)."
-    wanted = 'allowed: a floating-point tensor (..., H, W)'
-    if not isinstance(x, Tensor): raise TypeError(f'{name}: {type(x).__name__} is not allowed; {wanted}')
-    if not x.is_floating_point(): raise TypeError(f'{name}: dtype {x.dtype} is not allowed; {wanted}')
-    if x.ndim < 2 or 0 in x.shape[-2:]: raise ValueError(f'{name}: shape {tuple(x.shape)} is not allowed; {wanted} with H and W at least 1')
+    allowed = 'a floating-point tensor (..., H, W)'
+    if not isinstance(x, Tensor): raise refusal(name, type(x).__name__, allowed, what='type', error=TypeError)
+    if not x.is_floating_point(): raise refusal(name, x.dtype, allowed, what='dtype', error=TypeError)
+    if x.ndim < 2 or 0 in x.shape[-2:]:
+        raise refusal(name, tuple(x.shape), f'{allowed} with H and W at least 1', what='shape')
 
 # %% ../../nbs/transforms/01_dct.ipynb #b96bcd3f
 class LinearMap(torch.autograd.Function):

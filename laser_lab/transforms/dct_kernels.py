@@ -65,7 +65,8 @@ def dct4_steps(rows:list, # places of the samples, in order
     if n % 2: return leaf_steps(rows, cosine_basis(n, .5), steps)
     pairs = [(i, j) if k % 2 == 0 else (j, i) for k, (i, j) in enumerate(zip(rows[:half], rows[::-1]))]
     angles = [(2 * k + 1) * math.pi / (4 * n) for k in range(half)]
-    steps += [(*pair, *((math.cos(a), math.sin(a)) if k % 2 == 0 else (math.sin(a), math.cos(a)))) for k, (pair, a) in enumerate(zip(pairs, angles))]
+    turns = [(math.cos(a), math.sin(a)) if k % 2 == 0 else (math.sin(a), math.cos(a)) for k, a in enumerate(angles)]
+    steps += [(*pair, *turn) for pair, turn in zip(pairs, turns)]
     U, V = (dct2_steps(list(places), steps) for places in zip(*pairs))
     last = list(zip(U[1:], V[:0:-1]))
     steps += [(i, j, HALF, HALF) for i, j in last]

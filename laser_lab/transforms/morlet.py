@@ -12,6 +12,8 @@ import math
 import torch
 from torch import Tensor
 
+from ..config import refusal
+
 # %% ../../nbs/transforms/04_morlet.ipynb #da33a502
 def wave_parameters(**named # floats or tensors by name
                    )->list: # float64 tensors of one common shape on one device
@@ -19,7 +21,7 @@ def wave_parameters(**named # floats or tensors by name
     device = next((v.device for v in named.values() if isinstance(v, Tensor)), 'cpu')
     values = {name: torch.as_tensor(v, dtype=torch.float64, device=device) for name, v in named.items()}
     for name in named.keys() & {'sigma', 'slant'}:
-        if not bool((values[name] > 0).all()): raise ValueError(f'{name}: {values[name].min():g} is not allowed; allowed: numbers above 0')
+        if not bool((values[name] > 0).all()): raise refusal(name, values[name].min().item(), 'numbers above 0')
     return list(torch.broadcast_tensors(*values.values()))
 
 # %% ../../nbs/transforms/04_morlet.ipynb #7de15f41
@@ -28,8 +30,9 @@ def check_window(name:str, # what to call the size in the refusal
                  offset:int # coordinate of the origin's pixel
                 ):
     "Refuse a window that has no middle pixel, or that does not contain the origin."
-    if size < 1 or size % 2 == 0: raise ValueError(f'{name}: {size} is not allowed; allowed: odd int from 1, since the origin is the middle pixel')
-    if abs(offset) > size // 2: raise ValueError(f'offset: {offset} is not allowed; allowed: -{size // 2} to {size // 2}, so that the window contains the origin')
+    if size < 1 or size % 2 == 0: raise refusal(name, size, 'odd int from 1, since the origin is the middle pixel')
+    half = size // 2
+    if abs(offset) > half: raise refusal('offset', offset, f'-{half} to {half}, so that the window contains the origin')
 
 def coordinates(size:int, # pixels along one axis
                 offset:int, # coordinate of the first pixel (periodic) or of the middle pixel
@@ -76,7 +79,9 @@ def gabor_2d(M:int, # rows
              periodic:bool=True # True: origin at [0, 0], 5 x 5 periods summed; False: origin in the middle of an odd window, cut there
             )->Tensor: # (..., M, N) complex128
     "Gabor filters; gradients flow to parameters that are tensors (Daugman 1985, in the normalisation of kymatio 0.3)."
-    if not periodic: check_window('M', M, offset); check_window('N', N, offset)
+    if not periodic:
+        check_window('M', M, offset)
+        check_window('N', N, offset)
     return sum_of_periods(M, N, wave_parameters(sigma=sigma, theta=theta, xi=xi, slant=slant), offset, periodic)
 
 # %% ../../nbs/transforms/04_morlet.ipynb #c68e20c7
@@ -98,7 +103,7 @@ def morlet_2d(M:int, # rows
 def wavelet_angles(L:int # number of directions, at least 1
                   )->Tensor: # (L,) float64, radians from the axis of the rows, descending
     "Directions of a bank: (L/2 - 1 - l) pi / L."
-    if L < 1: raise ValueError(f'L: {L} is not allowed; allowed: int from 1')
+    if L < 1: raise refusal('L', L, 'int from 1')
     return (L / 2 - 1 - torch.arange(L, dtype=torch.float64)) * math.pi / L
 
 # %% ../../nbs/transforms/04_morlet.ipynb #ba8cbd36
@@ -109,18 +114,20 @@ def morlet_bank(L:int=8, # number of directions
                 slant=None, # width along the wave over width across it; None: 4 / L
                 sigma_phi:float=0.8 # scale of the low-pass, pixels
                )->tuple: # phi (K, K) float64, psi (L, K, K) complex128
-    "Kernels of one octave: a Gaussian low-pass and Morlet wavelets in L directions, at kymatio's finest scale by default."
-    if kernel_size < 3 or kernel_size % 2 == 0: raise ValueError(f'kernel_size: {kernel_size} is not allowed; allowed: odd int from 3')
+    "Kernels of one octave: a Gaussian low-pass and Morlet wavelets in L directions; by default kymatio's finest scale."
+    if kernel_size < 3 or kernel_size % 2 == 0: raise refusal('kernel_size', kernel_size, 'odd int from 3')
     angles, (sigma_phi,) = wavelet_angles(L), wave_parameters(sigma=sigma_phi)
+    slant = 4 / L if slant is None else slant
     phi = gabor_2d(kernel_size, kernel_size, sigma_phi, 0, 0, periodic=False).real
-    return phi, morlet_2d(kernel_size, kernel_size, sigma, angles, xi, 4 / L if slant is None else slant, periodic=False)
+    return phi, morlet_2d(kernel_size, kernel_size, sigma, angles, xi, slant, periodic=False)
 
 # %% ../../nbs/transforms/04_morlet.ipynb #2e6e261a
 def spectral_power(kernels:Tensor, # (..., K, K) real or complex
           size:int # frequencies along each axis, at least K
          )->Tensor: # (..., size, size), zero frequency at [0, 0]
     "Squared modulus of the spectra of zero-padded kernels."
-    if size < max(kernels.shape[-2:]): raise ValueError(f'size: {size} is not allowed; allowed: int from {max(kernels.shape[-2:])}, the size of the kernels')
+    largest = max(kernels.shape[-2:])
+    if size < largest: raise refusal('size', size, f'int from {largest}, the size of the kernels')
     return torch.fft.fft2(kernels, s=(size, size)).abs().square()
 
 # %% ../../nbs/transforms/04_morlet.ipynb #189fa425
