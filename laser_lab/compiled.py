@@ -28,4 +28,5 @@ def in_threads(function,  # called with each item
     "Spread calls that release the interpreter's lock over as many threads as PyTorch may use."
     threads = min(torch.get_num_threads(), len(items))
     if threads < 2: return [function(item) for item in items]
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool: return list(pool.map(function, items))
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    with pool: return list(pool.map(function, items))

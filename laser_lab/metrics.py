@@ -16,12 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .config import refusal
+
 # %% ../nbs/03_metrics.ipynb #0b687278
 def _pair(x, y, name, smallest=1): # nothing: raises where the pair is not comparable
     "Refuse two batches that `name` cannot compare."
-    if x.shape != y.shape or x.ndim != 4: raise ValueError(f'{name}: shapes {tuple(x.shape)} and {tuple(y.shape)}; allowed: twice the same (B, C, H, W)')
-    if not (x.is_floating_point() and y.is_floating_point()): raise TypeError(f'{name}: {x.dtype} and {y.dtype}; allowed: floating point, values in [0, 1]')
-    if min(x.shape[-2:]) < smallest: raise ValueError(f'{name}: images of {x.shape[-2]} x {x.shape[-1]}; allowed: at least {smallest} pixels a side')
+    shapes, dtypes = (tuple(x.shape), tuple(y.shape)), (x.dtype, y.dtype)
+    if shapes[0] != shapes[1] or x.ndim != 4:
+        raise refusal(name, shapes, 'twice the same (B, C, H, W)', what='pair of shapes')
+    if not all(d.is_floating_point for d in dtypes):
+        raise refusal(name, dtypes, 'floating point, values in [0, 1]', what='pair of dtypes', error=TypeError)
+    size = shapes[0][-2:]
+    if min(size) < smallest: raise refusal(name, size, f'at least {smallest} pixels a side', what='size')
 
 # %% ../nbs/03_metrics.ipynb #ffab9e25
 def psnr(x:Tensor,            # images (B, C, H, W)
@@ -70,7 +76,7 @@ def _read_weights(path): # dict: name -> tensor
     try: state = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as e: raise ValueError(f'{path}: cannot be read as a state dict ({type(e).__name__})') from e
     if isinstance(state, dict) and state and all(torch.is_tensor(v) for v in state.values()): return state
-    raise ValueError(f'{path}: holds {type(state).__name__}; allowed: a state dict, that is names with their tensors')
+    raise refusal(path, type(state).__name__, 'a state dict, that is names with their tensors', what='content of type')
 
 # %% ../nbs/03_metrics.ipynb #95dfcf63
 def _backbone_state(network, weights, path): # state dict for the sliced network
@@ -78,12 +84,14 @@ def _backbone_state(network, weights, path): # state dict for the sliced network
     wanted = {name: 'features.' + name.split('.', 1)[1] for name in network.state_dict()}
     given = {name for name in weights if not name.startswith('classifier.')}
     wrong = given.symmetric_difference(wanted.values())
-    if wrong: raise ValueError(f'{path}: is not the backbone asked for; missing or unexpected: {sorted(wrong)[0]} ({len(wrong)} in all)')
+    if wrong:
+        raise ValueError(f'{path}: is not the backbone asked for; '
+                         f'missing or unexpected: {sorted(wrong)[0]} ({len(wrong)} in all)')
     return {name: weights[source] for name, source in wanted.items()}
 
 # %% ../nbs/03_metrics.ipynb #c35ce412
 @lru_cache(maxsize=2)
-def _lpips_network(path, modified, net): # frozen module in eval mode; `modified` renews a changed file
+def _lpips_network(path, modified, net): # frozen module in eval mode; a file that has changed has another `modified`
     from torchmetrics.functional.image.lpips import _NoTrainLpips
     network = _NoTrainLpips(net=net, pnet_rand=True)
     state = _backbone_state(network.net, _read_weights(path), path)
@@ -95,7 +103,7 @@ def lpips_network(weights,        # path of torchvision's state dict for the bac
                   net:str='alex'  # 'alex' or 'vgg'
                  ):               # module: (x, y, normalize=True) -> (B, 1, 1, 1) distances of images in [0, 1]
     "The frozen LPIPS network; read once per file."
-    if net not in ('alex', 'vgg'): raise ValueError(f"net: {net!r} is not allowed; allowed: 'alex', 'vgg'")
+    if net not in ('alex', 'vgg'): raise refusal('net', net, "'alex', 'vgg'")
     path = Path(weights).resolve()
     return _lpips_network(path, path.stat().st_mtime_ns if path.is_file() else 0, net)
 
@@ -115,7 +123,8 @@ def lpips(x:Tensor,         # images (B, 3, H, W) in [0, 1]
 def _inception(weights, features): # torchmetrics' accumulator, on the CPU and on this process alone
     from torchmetrics.image.fid import FrechetInceptionDistance
     _read_weights(weights)
-    try: return FrechetInceptionDistance(feature=features, feature_extractor_weights_path=str(weights), sync_on_compute=False)
+    options = dict(feature=features, feature_extractor_weights_path=str(weights), sync_on_compute=False)
+    try: return FrechetInceptionDistance(**options)
     except RuntimeError as e: raise ValueError(f"{weights}: is not torch-fidelity's Inception; {e}") from e
 
 # %% ../nbs/03_metrics.ipynb #54cebf07
@@ -138,7 +147,7 @@ def _whole(values): # flat int64 tensor
     "Refuse what is not a whole number."
     values = torch.as_tensor(values).detach().flatten()
     if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
-        raise TypeError(f'symbols are {values.dtype}; allowed: integers, so quantize first')
+        raise refusal('symbols', values.dtype, 'integers, so quantize first', what='dtype', error=TypeError)
     return values.long()
 
 # %% ../nbs/03_metrics.ipynb #205518a2
@@ -148,14 +157,15 @@ def usage(indices:Tensor,    # entries used by a code, integers of any shape, ea
     "How often each entry of a codebook is used."
     flat = _whole(indices)
     wrong = flat[(flat < 0) | (flat >= num_embeddings)]
-    if len(wrong): raise ValueError(f'index {wrong[0].item()} is not allowed; allowed: 0 to {num_embeddings - 1}')
+    if len(wrong): raise refusal('indices', wrong[0].item(), f'0 to {num_embeddings - 1}', what='index')
     return torch.bincount(flat, minlength=num_embeddings)
 
 # %% ../nbs/03_metrics.ipynb #e01c0285
 def _entropy(counts): # bits per symbol
     "Empirical entropy of a histogram."
     counts = torch.as_tensor(counts).double()
-    if (counts < 0).any() or counts.sum() == 0: raise ValueError(f'counts sum to {counts.sum().item():g}; allowed: counts >= 0, at least one of them positive')
+    if (counts < 0).any() or counts.sum() == 0:
+        raise refusal('counts', counts.sum().item(), 'counts >= 0, at least one of them positive', what='sum')
     share = counts[counts > 0] / counts.sum()
     return -(share * share.log2()).sum().item() + 0.0
 
@@ -187,12 +197,17 @@ _bd_methods = ('pchip', 'akima', 'cubic')
 def _curve(rate, quality, name): # two float64 arrays, rising
     "Sorted points of a rate-distortion curve, or a refusal."
     rate, quality = np.asarray(rate, float), np.asarray(quality, float)
-    if rate.shape != quality.shape or rate.ndim != 1: raise ValueError(f'{name}: {rate.shape} rates and {quality.shape} PSNR values; allowed: two lists of one length')
-    if len(rate) < 4: raise ValueError(f'{name}: {len(rate)} points; allowed: at least 4')
-    if not (np.isfinite(rate).all() and np.isfinite(quality).all() and rate.min() > 0): raise ValueError(f'{name}: rates {rate}; allowed: rates > 0, all numbers finite')
+    shapes = rate.shape, quality.shape
+    if shapes[0] != shapes[1] or rate.ndim != 1:
+        raise refusal(name, shapes, 'two lists of one length', what='pair of shapes')
+    if len(rate) < 4: raise refusal(name, len(rate), 'at least 4', what='number of points')
+    finite = np.isfinite(rate).all() and np.isfinite(quality).all()
+    if not finite or rate.min() <= 0: raise refusal(name, rate.tolist(), 'rates > 0, all numbers finite', what='rates')
     order = np.argsort(rate)
     rate, quality = rate[order], quality[order]
-    if (np.diff(rate) <= 0).any() or (np.diff(quality) <= 0).any(): raise ValueError(f'{name}: PSNR {quality} at rates {rate}; allowed: PSNR that rises with the rate, no point twice')
+    if (np.diff(rate) <= 0).any() or (np.diff(quality) <= 0).any():
+        where = f'at rates {rate.tolist()}'
+        raise refusal(name, quality.tolist(), 'PSNR that rises with the rate, no point twice', where, what='PSNR')
     return rate, quality
 
 # %% ../nbs/03_metrics.ipynb #9358195c
@@ -202,7 +217,8 @@ def common_quality(psnr_anchor, # dB, one per point of the anchor
     "The range of PSNR that both curves reach."
     low, high = max(np.min(psnr_anchor), np.min(psnr)), min(np.max(psnr_anchor), np.max(psnr))
     if low < high: return float(low), float(high)
-    raise ValueError(f'the curves have no PSNR in common: {np.min(psnr_anchor)} to {np.max(psnr_anchor)} dB against {np.min(psnr)} to {np.max(psnr)} dB')
+    ranges = [f'{np.min(curve)} to {np.max(curve)} dB' for curve in (psnr_anchor, psnr)]
+    raise ValueError(f"the curves have no PSNR in common: {' against '.join(ranges)}")
 
 # %% ../nbs/03_metrics.ipynb #742d4e49
 def bd_rate(rate_anchor,       # bits per pixel of the anchor, at least 4 points
@@ -211,8 +227,8 @@ def bd_rate(rate_anchor,       # bits per pixel of the anchor, at least 4 points
             psnr,              # dB, one per rate
             method:str='pchip' # interpolation: 'pchip' or 'akima' (piecewise), 'cubic' (one polynomial, Bjøntegaard's first)
            )->float:           # percent of rate; negative where the codec needs fewer bits than the anchor
-    "Bjøntegaard delta rate over the common range of PSNR (VCEG-M33, 2001; the interpolation is that of the package bjontegaard)."
-    if method not in _bd_methods: raise ValueError(f'method: {method!r} is not allowed; allowed: {", ".join(map(repr, _bd_methods))}')
+    "Bjøntegaard delta rate over the common range of PSNR (VCEG-M33, 2001), by the package bjontegaard."
+    if method not in _bd_methods: raise refusal('method', method, ', '.join(map(repr, _bd_methods)))
     from bjontegaard import bd_rate
     anchor, other = _curve(rate_anchor, psnr_anchor, 'anchor'), _curve(rate, psnr, 'codec')
     common_quality(anchor[1], other[1])

@@ -17,8 +17,8 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from ..config import Config, ConfigError, choice, refusal, within
-from ..transforms.dct import (LinearMap, both_sides, by_planes, check_engine, check_image, choose_engine, dct_matrix,
-                                      frequency_radius, in_full_precision, reflections_2d)
+from ..transforms.dct import LinearMap, both_sides, by_planes, dct_matrix, frequency_radius
+from ..transforms.dct import check_engine, check_image, choose_engine, in_full_precision, reflections_2d
 
 # %% ../../nbs/spectral/00_truncation.ipynb #d6ac3049
 def create_radial_mask(height:int, # rows of the DCT spectrum
