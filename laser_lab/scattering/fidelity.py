@@ -12,6 +12,7 @@ import numpy as np, torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..config import refusal
 from ..data import center_crop, load_photos
 from .block import ScatteringBlock
 
@@ -20,8 +21,8 @@ def grey_photographs(*names:str,    # of `load_photos`
                      side:int=256   # pixels
                     )->Tensor:      # (len(names), side, side) float64 in [0, 1]
     "Embedded photographs, cut to a square, shrunk and grey."
-    photos = load_photos()
-    squares = [torch.from_numpy(center_crop(photos[n], min(photos[n].shape[:2]))).double().mean(-1) / 255 for n in names]
+    photos = [load_photos()[name] for name in names]
+    squares = [torch.from_numpy(center_crop(p, min(p.shape[:2]))).double().mean(-1) / 255 for p in photos]
     return torch.cat([F.interpolate(s[None, None], (side, side), mode='bilinear', antialias=True)[0] for s in squares])
 
 # %% ../../nbs/scattering/05_fidelity.ipynb #44a2163f
@@ -32,8 +33,11 @@ def shifted(image:Tensor, # (..., H, W)
     H, W = image.shape[-2:]
     mirrored = torch.cat([image, image.flip(-1)], -1)
     mirrored = torch.cat([mirrored, mirrored.flip(-2)], -2)
-    rows, columns = (torch.exp(-2j * math.pi * pixels * f.to(image.device, torch.float64)).to(torch.complex64 if image.dtype == torch.float32 else torch.complex128) for f in (torch.fft.fftfreq(2 * H), torch.fft.rfftfreq(2 * W)))
-    return torch.fft.irfft2(torch.fft.rfft2(mirrored) * rows[:, None] * columns, s=(2 * H, 2 * W))[..., :H, :W]
+    dtype = torch.complex64 if image.dtype == torch.float32 else torch.complex128
+    frequencies = torch.fft.fftfreq(2 * H), torch.fft.rfftfreq(2 * W)
+    turns = [torch.exp(-2j * math.pi * pixels * f.to(image.device, torch.float64)).to(dtype) for f in frequencies]
+    spectrum = torch.fft.rfft2(mirrored) * turns[0][:, None] * turns[1]
+    return torch.fft.irfft2(spectrum, s=(2 * H, 2 * W))[..., :H, :W]
 
 # %% ../../nbs/scattering/05_fidelity.ipynb #34bbf89d
 def path_groups(L:int # orientations
@@ -64,10 +68,13 @@ def fidelity(ours:Tensor,     # (B, 1 + 2L + L^2, h, w) coefficients of one inpu
             )->dict:          # group -> {'correlation', 'error', 'gain'}, means over the images
     "Agreement of two sets of scattering coefficients, by order and scale of the path."
     L = math.isqrt(ours.shape[1]) - 1
-    if ours.shape != reference.shape or ours.shape[1] != (1 + L)**2: raise ValueError(f'ours: shape {tuple(ours.shape)} is not allowed; allowed: (B, (1 + L)^2, h, w), as the reference, {tuple(reference.shape)}')
+    if ours.shape != reference.shape or ours.shape[1] != (1 + L)**2:
+        allowed = f'(B, (1 + L)^2, h, w), as the reference, {tuple(reference.shape)}'
+        raise refusal('ours', tuple(ours.shape), allowed, what='shape')
     def group(paths):
         gains, errors = zip(*(gain_and_error(x[paths], y[paths]) for x, y in zip(ours, reference)))
-        return dict(correlation=float(correlation(ours[:, paths], reference[:, paths]).mean()), error=float(np.mean(errors)), gain=float(np.mean(gains)))
+        similarity = correlation(ours[:, paths], reference[:, paths]).mean()
+        return dict(correlation=float(similarity), error=float(np.mean(errors)), gain=float(np.mean(gains)))
     return {name: group(paths) for name, paths in path_groups(L).items()}
 
 # %% ../../nbs/scattering/05_fidelity.ipynb #ae23c922

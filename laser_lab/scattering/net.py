@@ -15,7 +15,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from ..config import Config, ConfigError, register, within
+from ..config import Config, ConfigError, refusal, register, within
 from .block import BlockConfig, ScatteringBlock, mixing_width
 from ..transforms.morlet import wavelet_angles
 
@@ -34,7 +34,9 @@ class ScatteringConfig(BlockConfig):
 
     def check(self):
         super().check()
-        if self.in_spatial < 2**self.n_blocks: raise ConfigError(f'{self.where()}.n_blocks: {self.n_blocks} halvings are not allowed for in_spatial={self.in_spatial}; allowed: up to {int(math.log2(self.in_spatial))}')
+        if self.in_spatial < 2**self.n_blocks:
+            field, most = f'{self.where()}.n_blocks', int(math.log2(self.in_spatial))
+            raise refusal(field, self.n_blocks, f'up to {most}', f'for in_spatial={self.in_spatial}', error=ConfigError)
 
 register('model', 'scattering', ScatteringConfig, implies=dict(data='digits', training='two_phase'));
 
@@ -69,10 +71,14 @@ def learned_parameters(cfg:ScatteringConfig # settings, `learnable` taken as tru
                       )->dict:              # part -> number of parameters
     "How many numbers each part of the network can learn."
     sizes = block_channels(cfg)
-    def extra(c_in, c_out): return 0 if cfg.parametric else 4 * c_out + (4 * (c_out - c_in) if cfg.modulus_type == 'phase_relu' else 0)
-    return dict(kernels=sum(kernel_parameters(i, cfg, o == i) for i, o in sizes), averages=sum(extra(*s) for s in sizes),
+    def averages(c_in, c_out): # of the 2x2 squares, and of the phases
+        if cfg.parametric: return 0
+        return 4 * c_out + (4 * (c_out - c_in) if cfg.modulus_type == 'phase_relu' else 0)
+    return dict(kernels=sum(kernel_parameters(i, cfg, o == i) for i, o in sizes),
+                averages=sum(averages(*s) for s in sizes),
                 projections=sum((o + 2) * cfg.projection for _, o in sizes[:-1]) if cfg.projection else 0,
-                norm=2 * sizes[-1][1], classifier=cfg.nb_classes * (classifier_inputs(cfg) + 1))
+                norm=2 * sizes[-1][1],
+                classifier=cfg.nb_classes * (classifier_inputs(cfg) + 1))
 
 # %% ../../nbs/scattering/02_net.ipynb #fdb01770
 def memory_of_machine()->int: # bytes
@@ -86,8 +92,9 @@ def refuse_too_large(cfg:ScatteringConfig): # settings
     need, have = 4 * sum(parts.values()), memory_of_machine() if cfg.max_gb is None else cfg.max_gb * 1e9
     if need <= have: return
     largest = max(parts, key=parts.get)
-    raise ConfigError(f'{cfg.where()}: {in_gb(need)} of weights, most of them {largest}, are more than the {in_gb(have)} allowed; '
-                      'allowed: a smaller mixing_horizon, projection, n_blocks or L, global_avg_pool, lowpass_last, or a larger max_gb')
+    raise ConfigError(f'{cfg.where()}: {in_gb(need)} of weights, most of them {largest}, '
+                      f'are more than the {in_gb(have)} allowed; allowed: a smaller mixing_horizon, projection, '
+                      'n_blocks or L, global_avg_pool, lowpass_last, or a larger max_gb')
 
 def in_gb(size)->str: # of bytes
     return f'{size / 1e9:,.3g} GB' if size < 1e12 else f'{size / 1e9:,.0f} GB'
@@ -126,13 +133,15 @@ class ScatteringNet(nn.Module):
         for block in self.blocks: block.learnable = on
 
     def extractor_parameters(self)->list: return list(self.blocks.parameters()) # wavelets, averages, phase collapse
-    def head_parameters(self)->list: return [*self.projections.parameters(), *self.norm.parameters(), *self.classifier.parameters()] # all that starts at random
+    def head_parameters(self)->list: # all that starts at random
+        return [p for part in (self.projections, self.norm, self.classifier) for p in part.parameters()]
 
 # %% ../../nbs/scattering/02_net.ipynb #7069f145
 def scattering_config(cfg, args:tuple, settings:dict)->ScatteringConfig:
     "The configuration from either way of calling."
     if isinstance(cfg, Config):
-        if args or settings: raise TypeError(f"either a ScatteringConfig or its fields, not both; got also {', '.join(map(str, (*args, *settings)))}")
+        more = ', '.join(map(str, (*args, *settings)))
+        if more: raise TypeError(f'either a ScatteringConfig or its fields, not both; got also {more}')
         return cfg
     named = dict(zip(('n_blocks', 'in_channels', 'in_spatial', 'nb_classes'), (() if cfg is None else (cfg,)) + args))
     return ScatteringConfig(**named, **settings)
@@ -170,7 +179,8 @@ def classify(self:ScatteringNet, features:Tensor # (B, C, h, w)
 def forward(self:ScatteringNet, x:Tensor # (B, in_channels, in_spatial, in_spatial)
            )->Tensor: # (B, nb_classes)
     side = self.cfg.in_spatial
-    if tuple(x.shape[1:]) != (self.cfg.in_channels, side, side): raise ValueError(f'x: shape {tuple(x.shape)} is not allowed; allowed: (B, {self.cfg.in_channels}, {side}, {side})')
+    if tuple(x.shape[1:]) != (self.cfg.in_channels, side, side):
+        raise refusal('x', tuple(x.shape), f'(B, {self.cfg.in_channels}, {side}, {side})', what='shape')
     return self.classify(self.features(x))
 
 # %% ../../nbs/scattering/02_net.ipynb #6d080ea5
