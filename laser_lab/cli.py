@@ -183,15 +183,15 @@ def ablate_verb(argv): # arguments after `ablate`
 # %% ../nbs/09_cli.ipynb #4a193944
 def analysis_figures(runs, curves=False): # file name -> matplotlib Figure, or None where no run has what it shows
     "The plots of a folder of experiments."
-    from laser_lab.scattering.analysis import by_size, correlation_note, pairs, titles, with_correlations
+    from laser_lab.scattering.analysis import by_train_size, correlation_note, measure_pairs, run_titles, with_correlations
     from laser_lab.viz.experiments import as_label, delta_gain_figure, size_accuracy_figure, size_gain_figure
     from laser_lab.viz.filters import phases_figure
-    gains, points = by_size(runs, 'finetune_gain'), pairs(runs)
-    figures = {'plot_size_vs_accuracy.png': size_accuracy_figure(by_size(runs, 'head_acc'), by_size(runs, 'finetune_acc')),
+    gains, points = by_train_size(runs, 'finetune_gain'), measure_pairs(runs)
+    figures = {'plot_size_vs_accuracy.png': size_accuracy_figure(by_train_size(runs, 'head_acc'), by_train_size(runs, 'finetune_acc')),
                'plot_size_vs_gain.png': size_gain_figure(gains) if gains else None,
                'plot_delta_vs_gain.png': delta_gain_figure(with_correlations(points), correlation_note(points)) if points else None}
     if not curves: return figures
-    return figures | {f'curves/curves_exp{i:03d}.png': phases_figure({as_label(t, 110): r.curves}) if r.curves else None for i, (r, t) in enumerate(zip(runs, titles(runs)), 1)}
+    return figures | {f'curves/curves_exp{i:03d}.png': phases_figure({as_label(t, 110): r.curves}) if r.curves else None for i, (r, t) in enumerate(zip(runs, run_titles(runs)), 1)}
 
 # %% ../nbs/09_cli.ipynb #738e3bb3
 def save_figures(figures, folder): # from `analysis_figures`; where to
@@ -226,16 +226,16 @@ def analyze_verb(argv): # arguments after `analyze`
     parser.add_argument('--curves', action='store_true', help='draw the curves of each run too')
     given = parser.parse_args(argv)
     from laser_lab.config import write_atomic
-    from laser_lab.scattering.analysis import correlation_note, pairs, read_runs, repeated_seeds, run_table, summary, summary_text
+    from laser_lab.scattering.analysis import correlation_note, pairs, read_runs, repeated_seeds, run_table, summary_table, summary_text
     from laser_lab.workbench.ablation import show_table
     runs, notes = read_runs(given.results_dir)
     for note in [*notes, *repeated_seeds(runs)]: print(f'laser-lab analyze: {note}', file=sys.stderr)
-    said = summary_text(summary(runs))
+    said = summary_text(summary_table(runs))
     show_table(said.set_index(said.columns[0]), f'{given.results_dir}: {len(runs)} runs, mean ± sample standard deviation over seeds')
     print(f'filter change and gain: {correlation_note(pairs(runs))}')
     figures, plots = analysis_figures(runs, given.curves), given.results_dir/'plots'
     save_figures(figures, plots)
-    for name, table in (('summary.csv', summary(runs)), ('runs.csv', run_table(runs))): print(write_atomic(plots/name, table.to_csv(index=False)))
+    for name, table in (('summary.csv', summary_table(runs)), ('runs.csv', run_table(runs))): print(write_atomic(plots/name, table.to_csv(index=False)))
     if given.interactive: show_pictures([plots/name for name, figure in figures.items() if figure])
 
 # %% ../nbs/09_cli.ipynb #6fbbd36f

@@ -6,9 +6,10 @@
 __all__ = ['photo_path', 'center_crop', 'load_photos', 'to_tensor', 'seeded', 'fit_image', 'random_crop', 'add_black_frame',
            'random_box', 'random_resized_crop', 'center_tiles', 'stratified_subset', 'BadImage', 'read_image',
            'check_images', 'ArraySource', 'FileSource', 'CachedSource', 'list_images', 'link_images', 'DataConfig',
-           'held_out', 'photo_sources', 'digit_sources', 'class_folder_sources', 'cifar10_sources', 'celeba_sources',
-           'folder_sources', 'make_sources', 'RandomCrops', 'CenterCrops', 'always_the_same', 'spread', 'process_place',
-           'batch_bounds', 'rank_share', 'SeededBatchSampler', 'training_loader', 'fixed_loader', 'make_dataloaders']
+           'check_data', 'held_out', 'photo_sources', 'digit_sources', 'class_folder_sources', 'cifar10_sources',
+           'celeba_sources', 'folder_sources', 'make_sources', 'RandomCrops', 'CenterCrops', 'always_the_same',
+           'even_parts', 'process_place', 'batch_bounds', 'rank_share', 'SeededBatchSampler', 'training_loader',
+           'fixed_loader', 'make_dataloaders']
 
 # %% ../nbs/04_data.ipynb #69600d20
 import hashlib, math, os, warnings
@@ -18,28 +19,30 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from fastcore.basics import patch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from .config import Config, ConfigError, choice, register, within
+from .config import Config, ConfigError, choice, refusal, register, renamed, within
 
 # %% ../nbs/04_data.ipynb #2879ffb7
 _photographs = dict(
-    astronaut='skimage/data/astronaut.png', chelsea='skimage/data/chelsea.png', china='sklearn/datasets/images/china.jpg',
-    coffee='skimage/data/coffee.png', flower='sklearn/datasets/images/flower.jpg', hubble='skimage/data/hubble_deep_field.jpg',
-    motorcycle='skimage/data/motorcycle_left.png', retina='skimage/data/retina.jpg', rocket='skimage/data/rocket.jpg',
-    tissue='skimage/data/ihc.png')
+    astronaut='skimage/data/astronaut.png', chelsea='skimage/data/chelsea.png',
+    china='sklearn/datasets/images/china.jpg', coffee='skimage/data/coffee.png',
+    flower='sklearn/datasets/images/flower.jpg', hubble='skimage/data/hubble_deep_field.jpg',
+    motorcycle='skimage/data/motorcycle_left.png', retina='skimage/data/retina.jpg',
+    rocket='skimage/data/rocket.jpg', tissue='skimage/data/ihc.png')
 
 # %% ../nbs/04_data.ipynb #597c922b
 def photo_path(name:str  # one of the embedded photographs
               )->Path:   # file inside an installed package
     "Where the photograph `name` lies."
-    if name not in _photographs: raise ValueError(f"photograph {name!r} is not known; allowed: {', '.join(_photographs)}")
+    if name not in _photographs: raise refusal('photograph', name, ', '.join(_photographs))
     package, *rest = _photographs[name].split('/')
     path = Path(find_spec(package).submodule_search_locations[0], *rest)
-    if not path.is_file(): raise FileNotFoundError(f'{path}: this version of {package} does not carry the photograph {name!r}')
-    return path
+    if path.is_file(): return path
+    raise FileNotFoundError(f'{path}: this version of {package} does not carry the photograph {name!r}')
 
 # %% ../nbs/04_data.ipynb #753c6493
 def center_crop(image,   # uint8 array (H, W, 3), or tensor (..., H, W)
@@ -47,7 +50,8 @@ def center_crop(image,   # uint8 array (H, W, 3), or tensor (..., H, W)
                ):        # array (size, size, 3), or tensor (..., size, size)
     "The square in the middle, one pixel up and left of it where the margin is odd."
     height, width = image.shape[-2:] if torch.is_tensor(image) else image.shape[:2]
-    if min(height, width) < size: raise ValueError(f'crop of {size} pixels does not fit into {height} x {width}')
+    if min(height, width) < size:
+        raise refusal('size', size, f'up to {min(height, width)}', f'for {height} x {width} pixels')
     top, left = (height - size) // 2, (width - size) // 2
     rows, columns = slice(top, top + size), slice(left, left + size)
     return image[..., rows, columns] if torch.is_tensor(image) else image[rows, columns]
@@ -63,8 +67,8 @@ def load_photos(size:int=None # side of a centre crop, pixels; None keeps the wh
 def to_tensor(image    # uint8 array (H, W, 3)
              )->Tensor: # float32 (1, 3, H, W) in [0, 1]
     "A batch of one image."
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f'image is {image.dtype} {image.shape}; allowed: uint8 (H, W, 3)')
+    if image.dtype != np.uint8: raise refusal('image', str(image.dtype), 'uint8', what='dtype')
+    if image.ndim != 3 or image.shape[2] != 3: raise refusal('image', image.shape, '(H, W, 3)', what='shape')
     return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
 
 # %% ../nbs/04_data.ipynb #f190ea6f
@@ -148,11 +152,14 @@ def center_tiles(image,       # uint8 array (H, W, 3)
 # %% ../nbs/04_data.ipynb #ab8fb114
 def _how_many(size, total, classes): # int
     "The number of items that a count or a fraction means."
-    if isinstance(size, bool) or not isinstance(size, (int, float)): raise TypeError(f'subset of {size!r}; allowed: an int (count) or a float (fraction)')
+    if isinstance(size, bool) or not isinstance(size, (int, float)):
+        raise refusal('size', size, 'an int (count) or a float (fraction)', 'for a subset', error=TypeError)
+    if isinstance(size, float) and not 0 < size <= 1:
+        raise refusal('size', size, 'a fraction above 0, up to 1.0', 'for a subset')
     count = round(size * total) if isinstance(size, float) else size
-    if isinstance(size, float) and not 0 < size <= 1: raise ValueError(f'subset of {size}; allowed: a fraction above 0, up to 1.0')
-    if not classes <= count <= total: raise ValueError(f'subset of {count} items ({size}); allowed: from {classes} (one per class) to {total} (all)')
-    return count
+    if classes <= count <= total: return count
+    allowed = f'from {classes} (one per class) to {total} (all)'
+    raise refusal('size', size, allowed, f'for a subset of {count} items')
 
 # %% ../nbs/04_data.ipynb #20c12f7a
 def stratified_subset(labels,           # one int per item
@@ -184,13 +191,15 @@ def read_image(path,                    # file
         with warnings.catch_warnings():
             warnings.simplefilter('error', Image.DecompressionBombWarning)
             with Image.open(path) as image: return np.array(_acceptable(image, max_pixels).convert('RGB'))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as e: raise BadImage(f'{path}: more than {max_pixels} pixels') from e
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as e:
+        raise BadImage(f'{path}: more than {max_pixels} pixels') from e
     except Image.UnidentifiedImageError as e: raise BadImage(f'{path}: not an image') from e
     except (OSError, SyntaxError, ValueError, EOFError) as e: raise BadImage(f'{path}: {e}') from e
 
 def _acceptable(image, max_pixels): # the image itself
     "Refuse by the header what must not be decoded."
-    if image.width * image.height > max_pixels: raise ValueError(f'{image.width} x {image.height} is more than {max_pixels} pixels')
+    width, height = image.size
+    if width * height > max_pixels: raise ValueError(f'{width} x {height} is more than {max_pixels} pixels')
     if image.mode not in _modes: raise ValueError(f"mode {image.mode}; allowed: {', '.join(_modes)}")
     return image
 
@@ -237,7 +246,8 @@ class FileSource:
     def __len__(self): return len(self.paths)
     def subset(self, indices): # source with these files, in this order
         indices = torch.as_tensor(indices)
-        return FileSource([self.paths[i] for i in indices.tolist()], self.labels[indices], self.bad_files, self.max_pixels)
+        paths = [self.paths[i] for i in indices.tolist()]
+        return FileSource(paths, self.labels[indices], self.bad_files, self.max_pixels)
 
     def __getitem__(self, i):
         for j in (k % len(self) for k in range(i, i + len(self))):
@@ -270,13 +280,21 @@ def list_images(folder    # class folders, or images side by side
     "The files of an image folder, in a fixed order."
     entries = [p for p in sorted(Path(folder).iterdir()) if not p.name.startswith('.')]
     classes, files = [p for p in entries if p.is_dir()], [p for p in entries if p.is_file()]
-    if classes and files: raise ValueError(f'{folder}: holds folders ({classes[0].name}) and files ({files[0].name}); allowed: class folders or images, not both')
+    if classes and files:
+        both = f'{classes[0].name}/ and {files[0].name}'
+        raise refusal(folder, both, 'class folders or images, not both', what='a mixture such as')
     if files: return files, [0] * len(files), []
+    paths, labels = _in_class_folders(folder, [p.name for p in classes])
+    if not paths: raise FileNotFoundError(f'{folder}: no images, neither here nor in class folders')
+    return paths, labels, [p.name for p in classes]
+
+def _in_class_folders(folder, names): # (paths, labels)
+    "The files of class folders; the label is the position of the class."
+    if not names: return [], []
     from torchvision.datasets.folder import make_dataset
-    names = [p.name for p in classes]
-    found = make_dataset(str(folder), {n: i for i, n in enumerate(names)}, is_valid_file=lambda p: not Path(p).name.startswith('.')) if names else []
-    if not found: raise FileNotFoundError(f'{folder}: no images, neither here nor in class folders')
-    return [Path(p) for p, _ in found], [label for _, label in found], names
+    visible = lambda path: not Path(path).name.startswith('.')
+    found = make_dataset(str(folder), {name: i for i, name in enumerate(names)}, is_valid_file=visible)
+    return [Path(path) for path, _ in found], [label for _, label in found]
 
 # %% ../nbs/04_data.ipynb #04cc3103
 def link_images(folders, # image folders, as for `list_images`
@@ -288,7 +306,9 @@ def link_images(folders, # image folders, as for `list_images`
     for path in (p.resolve() for folder in folders for p in list_images(folder)[0]):
         link = target/path.name
         if not link.is_symlink(): link.symlink_to(path)
-        elif link.resolve() != path: raise FileExistsError(f'{link}: {path} has the name of {link.resolve()}; allowed: images of different names')
+        elif link.resolve() != path:
+            allowed = f'images of different names than {link.resolve()}'
+            raise refusal(link, str(path), allowed, what='target', error=FileExistsError)
     return target
 
 # %% ../nbs/04_data.ipynb #ef2f47ab
@@ -316,14 +336,18 @@ class DataConfig(Config):
     num_workers:int = within(0, 0, 256)              # loading processes; the crops do not depend on it
     seed:int = within(0, 0, 2**31 - 1)               # order, crops, flips and subset
 
-    def check(self):
-        if self.train_size <= 0 or (isinstance(self.train_size, float) and self.train_size > 1):
-            raise ConfigError(f'data.train_size: {self.train_size} is not allowed; allowed: a count from 1, or a fraction above 0 up to 1.0')
-        if self.dataset == 'digits' and self.image_size % 8:
-            raise ConfigError(f'data.image_size: {self.image_size} is not allowed for digits; allowed: multiples of 8')
-        if self.pad and self.random_area < 1: raise ConfigError(f'data.pad: {self.pad} is not allowed with data.random_area = {self.random_area}; allowed: 0')
-        if self.resize is not None and self.resize < self.image_size:
-            raise ConfigError(f'data.resize: {self.resize} is not allowed with data.image_size = {self.image_size}; allowed: None or from {self.image_size} on')
+    def check(self): check_data(self)
+
+# %% ../nbs/04_data.ipynb #780c5789
+def check_data(cfg:DataConfig): # configuration
+    "Refuse combinations of fields that cannot be followed."
+    refuse = lambda field, *args: refusal(f'data.{field}', getattr(cfg, field), *args, error=ConfigError)
+    if cfg.train_size <= 0 or (isinstance(cfg.train_size, float) and cfg.train_size > 1):
+        raise refuse('train_size', 'a count from 1, or a fraction above 0 up to 1.0')
+    if cfg.dataset == 'digits' and cfg.image_size % 8: raise refuse('image_size', 'multiples of 8', 'for digits')
+    if cfg.pad and cfg.random_area < 1: raise refuse('pad', 0, f'with data.random_area = {cfg.random_area}')
+    if cfg.resize is not None and cfg.resize < cfg.image_size:
+        raise refuse('resize', f'None or from {cfg.image_size} on', f'with data.image_size = {cfg.image_size}')
 
 # %% ../nbs/04_data.ipynb #10df182e
 register('data', 'photos', DataConfig)
@@ -331,10 +355,13 @@ register('data', 'digits', DataConfig, dataset='digits', image_size=32, flip=Fal
 register('data', 'cifar10', DataConfig, dataset='cifar10', root='data/cifar10', image_size=32, batch_size=128)
 register('data', 'imagenette2', DataConfig, dataset='imagenette2', root='data/imagenette2', image_size=256, scale='fit')
 register('data', 'celeba', DataConfig, dataset='celeba', root='data/celeba', image_size=256, scale='fit')
-register('data', 'imagenet', DataConfig, dataset='imagenet', root='data/imagenet', image_size=256, scale='fit', num_workers=8)
 register('data', 'folder', DataConfig, dataset='folder', root='data/images', image_size=128)
-register('data', 'cifar10_augmented', DataConfig, dataset='cifar10', root='data/cifar10', image_size=32, batch_size=128, pad=4)
-register('data', 'imagenet_augmented', DataConfig, dataset='imagenet', root='data/imagenet', image_size=224, random_area=.08, resize=256, num_workers=8);
+register('data', 'cifar10_augmented', DataConfig, dataset='cifar10', root='data/cifar10',
+         image_size=32, batch_size=128, pad=4)
+register('data', 'imagenet', DataConfig, dataset='imagenet', root='data/imagenet',
+         image_size=256, scale='fit', num_workers=8)
+register('data', 'imagenet_augmented', DataConfig, dataset='imagenet', root='data/imagenet',
+         image_size=224, random_area=.08, resize=256, num_workers=8);
 
 # %% ../nbs/04_data.ipynb #294d8260
 def held_out(source,     # images with labels
@@ -343,7 +370,9 @@ def held_out(source,     # images with labels
     "Split a source that has no split of its own, always in the same way."
     classes = len(source.labels.unique())
     count = min(max(classes, round(share * len(source))), len(source) - classes)
-    if count < classes: raise ValueError(f'{len(source)} images of {classes} classes; allowed: at least two images per class, to hold one out')
+    if count < classes:
+        allowed = 'at least two images per class, to hold one out'
+        raise refusal('source', len(source), allowed, f'for {classes} classes', what='number of images')
     chosen = torch.zeros(len(source), dtype=torch.bool)
     chosen[stratified_subset(source.labels, count)] = True
     return source.subset((~chosen).nonzero()[:, 0]), source.subset(chosen.nonzero()[:, 0])
@@ -373,10 +402,14 @@ def digit_sources(cfg:DataConfig # data.image_size, data.val_share
 
 # %% ../nbs/04_data.ipynb #ed1fc825
 _where_to_get = dict(
-    cifar10=('cifar-10-batches-py/ with the six Python batches, or train/<class>/*.png and test/<class>/*.png', 'https://www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-10 python version"'),
-    imagenette2=('train/<class>/*.JPEG and val/<class>/*.JPEG', 'https://github.com/fastai/imagenette, "Imagenette full size"'),
-    celeba=('img_align_celeba/*.jpg, and list_eval_partition.txt for the official split', 'https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, "Align&Cropped Images"'),
-    imagenet=('train/<class>/*.JPEG and val/<class>/*.JPEG', 'https://image-net.org/download.php, ILSVRC2012, validation images sorted into class folders'),
+    cifar10=('cifar-10-batches-py/ with the six Python batches, or train/<class>/*.png and test/<class>/*.png',
+             'https://www.cs.toronto.edu/~kriz/cifar.html, "CIFAR-10 python version"'),
+    imagenette2=('train/<class>/*.JPEG and val/<class>/*.JPEG',
+                 'https://github.com/fastai/imagenette, "Imagenette full size"'),
+    celeba=('img_align_celeba/*.jpg, and list_eval_partition.txt for the official split',
+            'https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html, "Align&Cropped Images"'),
+    imagenet=('train/<class>/*.JPEG and val/<class>/*.JPEG',
+              'https://image-net.org/download.php, ILSVRC2012, validation images sorted into class folders'),
     folder=('images or class folders, or both splits as train/ and val/', 'any images of yours'))
 
 def _need(cfg, path): # the path, which exists
@@ -384,7 +417,8 @@ def _need(cfg, path): # the path, which exists
     path = Path(path)
     if path.exists(): return path
     layout, origin = _where_to_get[cfg.dataset]
-    raise FileNotFoundError(f'{cfg.dataset}: {path.absolute()} does not exist. Expected below data.root={cfg.root}: {layout}. Get it from {origin}; nothing is downloaded here.')
+    raise FileNotFoundError(f'{cfg.dataset}: {path.absolute()} does not exist. Expected below data.root={cfg.root}: '
+                            f'{layout}. Get it from {origin}; nothing is downloaded here.')
 
 # %% ../nbs/04_data.ipynb #0b504765
 def _file_source(cfg, listed): # source of listed files
@@ -394,7 +428,9 @@ def _split_folders(cfg, train, val): # (train, val)
     "Sources from two folders with the same classes."
     listed = [list_images(_need(cfg, Path(cfg.root, name))) for name in (train, val)]
     strange = sorted(set(listed[0][2]) ^ set(listed[1][2]))
-    if strange: raise ValueError(f'{cfg.dataset}: class {strange[0]!r} is in one of {train}/ and {val}/ of {cfg.root} only; allowed: the same class folders in both')
+    if strange:
+        where = f'in one of {train}/ and {val}/ of {cfg.root} only'
+        raise refusal(cfg.dataset, strange[0], 'the same class folders in both', where, what='class')
     return tuple(_file_source(cfg, l) for l in listed)
 
 # %% ../nbs/04_data.ipynb #224ffb0a
@@ -408,7 +444,8 @@ def cifar10_sources(cfg:DataConfig)->tuple: # (train, test)
     if not batches.exists(): return _split_folders(cfg, 'train', 'test')
     from torchvision.datasets import CIFAR10
     try: parts = [CIFAR10(cfg.root, train=train) for train in (True, False)]
-    except RuntimeError as e: raise ValueError(f'{batches}: a batch is missing or its checksum is not the official one') from e
+    except RuntimeError as e:
+        raise ValueError(f'{batches}: a batch is missing or its checksum is not the official one') from e
     return tuple(ArraySource(p.data, p.targets) for p in parts)
 
 # %% ../nbs/04_data.ipynb #f6b79062
@@ -457,9 +494,9 @@ class RandomCrops(Dataset):
                  random_area:float=1.,   # below 1: boxes of at least this share of the area, scaled to `size`
                  upside_down:bool=False  # turn half of the crops upside down
                 ):
-        self.upside_down = upside_down
-        self.source, self.size, self.flip, self.fit, self.seed, self.pad, self.random_area = source, size, flip, fit, seed, pad, random_area
-        self.num_samples = num_samples or len(source)
+        self.source, self.size, self.num_samples = source, size, num_samples or len(source)
+        self.flip, self.upside_down, self.fit, self.seed = flip, upside_down, fit, seed
+        self.pad, self.random_area = pad, random_area
 
     def __len__(self): return self.num_samples
     def __getitem__(self, key):
@@ -473,7 +510,8 @@ class RandomCrops(Dataset):
 
     def crop(self, image, generator): # uint8 array (size, size, 3)
         if self.random_area < 1: return random_resized_crop(image, self.size, self.random_area, self.flip, generator)
-        return random_crop(add_black_frame(fit_image(image, self.size, self.fit), self.pad), self.size, self.flip, generator)
+        framed = add_black_frame(fit_image(image, self.size, self.fit), self.pad)
+        return random_crop(framed, self.size, self.flip, generator)
 
 # %% ../nbs/04_data.ipynb #b1320bda
 class CenterCrops(Dataset):
@@ -493,11 +531,13 @@ class CenterCrops(Dataset):
 def always_the_same(crops:RandomCrops # training samples
                    )->bool: # True if no sample changes from epoch to epoch
     "Are the crops of every epoch the images themselves?"
-    if crops.flip or crops.upside_down or crops.pad or crops.random_area < 1 or crops.num_samples != len(crops.source): return False
-    return all(fit_image(image, crops.size, crops.fit).shape[:2] == (crops.size, crops.size) for image, _ in crops.source)
+    if crops.flip or crops.upside_down or crops.pad or crops.random_area < 1: return False
+    if crops.num_samples != len(crops.source): return False
+    fitted = (fit_image(image, crops.size, crops.fit) for image, _ in crops.source)
+    return all(image.shape[:2] == (crops.size, crops.size) for image in fitted)
 
 # %% ../nbs/04_data.ipynb #9bbeddb0
-def spread(total:int, # number of items
+def even_parts(total:int, # number of items
            parts:int  # number of parts
           )->list:    # (start, stop) of each part, in order
     "Cut a range into nearly equal parts."
@@ -506,8 +546,12 @@ def spread(total:int, # number of items
 
 def process_place()->tuple: # (rank, number of processes)
     "Where this process stands: torch.distributed, else RANK (LOCAL_RANK) and WORLD_SIZE, else alone."
-    if torch.distributed.is_available() and torch.distributed.is_initialized(): return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return int(os.environ.get('RANK', os.environ.get('LOCAL_RANK', 0))), int(os.environ.get('WORLD_SIZE', 1))
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    rank = os.environ.get('RANK', os.environ.get('LOCAL_RANK', 0))
+    return int(rank), int(os.environ.get('WORLD_SIZE', 1))
+
+__getattr__ = renamed(__name__, spread='laser_lab.data:even_parts')
 
 # %% ../nbs/04_data.ipynb #a381fcb7
 def batch_bounds(num_samples:int, # samples per epoch
@@ -516,8 +560,9 @@ def batch_bounds(num_samples:int, # samples per epoch
                 )->list:          # (start, stop) of each global batch
     "Where the batches of an epoch begin and end."
     if num_samples < 1: raise ValueError('there are no images to make batches of')
-    if not drop_last: return spread(num_samples, -(-num_samples // batch_size))
-    if num_samples < batch_size: raise ValueError(f'data.batch_size: {batch_size} is not allowed; allowed: up to the {num_samples} samples of an epoch')
+    if not drop_last: return even_parts(num_samples, -(-num_samples // batch_size))
+    if num_samples < batch_size:
+        raise refusal('data.batch_size', batch_size, f'up to the {num_samples} samples of an epoch')
     return [(i, i + batch_size) for i in range(0, num_samples - batch_size + 1, batch_size)]
 
 # %% ../nbs/04_data.ipynb #6ec90500
@@ -528,9 +573,12 @@ def rank_share(start:int, stop:int, # a global batch
               )->tuple:             # (start, stop) of the process's part
     "The part of a global batch that a process takes."
     size = stop - start
-    if equal and size % world_size: raise ValueError(f'data.batch_size: {size} is not allowed with {world_size} processes; allowed: multiples of {world_size}')
-    if size < world_size: raise ValueError(f'a validation batch of {size} for {world_size} processes; allowed: at least one image per process')
-    low, high = spread(size, world_size)[rank]
+    if equal and size % world_size:
+        raise refusal('data.batch_size', size, f'multiples of {world_size}', f'with {world_size} processes')
+    if size < world_size:
+        allowed = 'at least one image per process'
+        raise refusal('validation batch', size, allowed, f'for {world_size} processes', what='size')
+    low, high = even_parts(size, world_size)[rank]
     return start + low, start + high
 
 # %% ../nbs/04_data.ipynb #b21c2bad
@@ -547,30 +595,41 @@ class SeededBatchSampler:
         self.num_samples, self.seed, self.shuffle, self.drop_last = num_samples, seed, shuffle, drop_last
         self.rank, self.world_size, self.batch_size = rank, world_size, batch_size
         self.bounds, self.epoch, self.start_batch = batch_bounds(num_samples, batch_size, drop_last), 0, 0
-        self._place()
+        self.place()
 
     @property
     def sampler(self): return self
     def set_epoch(self, epoch:int): self.epoch = epoch
     def __len__(self): return len(self.bounds)
 
-    def _place(self): # (rank, world size), checked against the batches
-        place = process_place() if self.rank is None else (self.rank, self.world_size)
-        rank_share(*min(self.bounds, key=lambda b: b[1] - b[0]), *place, equal=self.drop_last)
-        return place
+# %% ../nbs/04_data.ipynb #529d3d29
+@patch
+def place(self:SeededBatchSampler)->tuple: # (rank, world size)
+    "Where this process stands, checked against the batches."
+    place = process_place() if self.rank is None else (self.rank, self.world_size)
+    smallest = min(self.bounds, key=lambda b: b[1] - b[0])
+    rank_share(*smallest, *place, equal=self.drop_last)
+    return place
 
-    def __iter__(self):
-        epoch, start, place = self.epoch, self.start_batch, self._place()
-        self.start_batch = 0
-        order = torch.randperm(self.num_samples, generator=seeded(self.seed, epoch)) if self.shuffle else torch.arange(self.num_samples)
-        for bounds in self.bounds[start:]:
-            low, high = rank_share(*bounds, *place, equal=self.drop_last)
-            yield (epoch * self.num_samples + order[low:high]).tolist()
+@patch
+def order(self:SeededBatchSampler, epoch:int)->Tensor: # (num_samples,) int64
+    "In which order an epoch takes the samples."
+    if not self.shuffle: return torch.arange(self.num_samples)
+    return torch.randperm(self.num_samples, generator=seeded(self.seed, epoch))
+
+@patch
+def __iter__(self:SeededBatchSampler): # yields the keys of each batch
+    epoch, start, place = self.epoch, self.start_batch, self.place()
+    self.start_batch = 0
+    order = self.order(epoch)
+    for bounds in self.bounds[start:]:
+        low, high = rank_share(*bounds, *place, equal=self.drop_last)
+        yield (epoch * self.num_samples + order[low:high]).tolist()
 
 # %% ../nbs/04_data.ipynb #e2544273
 def _loader(dataset, sampler, cfg): # DataLoader
-    return DataLoader(dataset, batch_sampler=sampler, num_workers=cfg.num_workers, persistent_workers=cfg.num_workers > 0,
-                      pin_memory=torch.cuda.is_available(), generator=seeded(cfg.seed))
+    return DataLoader(dataset, batch_sampler=sampler, generator=seeded(cfg.seed), pin_memory=torch.cuda.is_available(),
+                      num_workers=cfg.num_workers, persistent_workers=cfg.num_workers > 0)
 
 def training_loader(cfg:DataConfig, # configuration
                     source          # images with labels
@@ -578,7 +637,8 @@ def training_loader(cfg:DataConfig, # configuration
     "Random crops of a source, seeded; `loader.batch_sampler` has `set_epoch` and `start_batch`."
     samples = cfg.samples_per_epoch if cfg.dataset == 'photos' else None
     if cfg.cache_mb: source = CachedSource(source, cfg.cache_mb)
-    crops = RandomCrops(source, cfg.image_size, samples, cfg.flip, cfg.scale == 'fit', cfg.seed, cfg.pad, cfg.random_area, cfg.upside_down)
+    crops = RandomCrops(source, cfg.image_size, samples, cfg.flip, cfg.scale == 'fit', cfg.seed,
+                        cfg.pad, cfg.random_area, cfg.upside_down)
     return _loader(crops, SeededBatchSampler(len(crops), cfg.batch_size, cfg.seed), cfg)
 
 def fixed_loader(cfg:DataConfig, # configuration

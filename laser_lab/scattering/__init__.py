@@ -6,21 +6,22 @@ modules = [
     'analysis', 'block', 'fidelity', 'kernels', 'net', 'phases']
 names = {
     'analysis': [
-        'ABSENT', 'COLUMNS', 'FLAT', 'GROUPED', 'LIMITS', 'MEASURES', 'PERCENT', 'PLACE', 'REPEATED', 'Run', 'as_text',
-        'by_size', 'checked_curves', 'checked_results', 'checked_row', 'content_of', 'correlation_note', 'differing',
-        'flat_config', 'grouped', 'is_number', 'label_of', 'natural', 'pairs', 'partition', 'pearson', 'read_run',
-        'read_runs', 'repeated_seeds', 'run_table', 'setting_of', 'short_names', 'summary', 'summary_text', 'titles',
-        'with_correlations', 'with_gain', 'with_spread'],
+        'ABSENT', 'Brief', 'FLAT', 'GROUPED', 'LIMITS', 'MEASURES', 'PERCENT', 'PLACE', 'REPEATED', 'Run',
+        'SUMMARY_COLUMNS', 'by_train_size', 'checked_curves', 'checked_epoch', 'checked_parts', 'checked_results',
+        'content_of', 'correlation_note', 'differing', 'flat_config', 'grouped', 'is_number', 'label_of',
+        'measure_pairs', 'natural', 'option_text', 'partition', 'pearson', 'read_run', 'read_runs', 'repeated_seeds',
+        'run_table', 'run_titles', 'setting_of', 'short_names', 'summary_table', 'summary_text', 'with_correlations',
+        'with_gain', 'with_spread'],
     'block': [
         'BlockConfig', 'MORLET', 'Modulus', 'ScatteringBlock', 'UNBIASED', 'beyond', 'correlate', 'initial_weights',
-        'mixing_width', 'modulus', 'morlet_parameters', 'on_diagonal', 'padded', 'phase_collapse', 'pooled_kernel',
-        'simplest', 'stride_two', 'symmetric_bank'],
+        'log_lowered', 'mixing_width', 'modulus', 'morlet_parameters', 'on_diagonal', 'phase_collapse', 'pooled_kernel',
+        'simplest', 'stride_two', 'symmetric_bank', 'with_border'],
     'fidelity': [
         'correlation', 'gain_and_error', 'grey_photographs', 'middle', 'path_groups', 'shifted', 'two_octaves'],
     'kernels': [
-        'STRIP', 'SharedBank', 'average', 'fill_line', 'fold_channel', 'fold_line', 'fold_strip', 'multiply',
-        'parity_parts', 'position', 'scatter', 'sums_of_two', 'table', 'two_parts', 'write_collapse', 'write_map',
-        'write_modulus'],
+        'STRIP', 'SharedBank', 'average_squares', 'fill_line', 'fold_channel', 'fold_line', 'fold_strip', 'multiply',
+        'parity_parts', 'position', 'scatter', 'sums_of_two', 'table', 'two_parts', 'without_symmetry',
+        'write_collapse', 'write_map', 'write_modulus'],
     'net': [
         'Path', 'Projection', 'ScatteringConfig', 'ScatteringNet', 'block_channels', 'classifier_inputs', 'in_gb',
         'kernel_parameters', 'learned_parameters', 'memory_of_machine', 'refuse_too_large', 'scattering_config'],

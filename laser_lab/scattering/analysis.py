@@ -7,7 +7,7 @@ __all__ = ['PERCENT', 'LIMITS', 'FLAT', 'GROUPED', 'PLACE', 'REPEATED', 'ABSENT'
            'Brief', 'checked_results', 'with_gain', 'checked_epoch', 'checked_curves', 'option_text', 'flat_config',
            'Run', 'read_run', 'checked_parts', 'content_of', 'read_runs', 'partition', 'differing', 'setting_of',
            'natural', 'grouped', 'short_names', 'label_of', 'repeated_seeds', 'summary_table', 'with_spread',
-           'summary_text', 'run_table', 'run_titles', 'by_train_size', 'pairs', 'pearson', 'correlation_note',
+           'summary_text', 'run_table', 'run_titles', 'by_train_size', 'measure_pairs', 'pearson', 'correlation_note',
            'with_correlations']
 
 # %% ../../nbs/scattering/04_analysis.ipynb #f6e8d8cc
@@ -335,7 +335,7 @@ def by_train_size(runs, # list of `Run`
     return series
 
 # %% ../../nbs/scattering/04_analysis.ipynb #df1944dd
-def pairs(runs, # list of `Run`
+def measure_pairs(runs, # list of `Run`
           across:str='filter_delta_relative', # measure on the horizontal axis
           up:str='finetune_gain' # measure on the vertical axis
          )->dict: # setting -> list of (across, up), a pair for each run that has both
@@ -367,7 +367,7 @@ def pearson(x, # n numbers
     return r, math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach)
 
 # %% ../../nbs/scattering/04_analysis.ipynb #efabc604
-def correlation_note(points:dict # from `pairs`
+def correlation_note(points:dict # from `measure_pairs`
                     )->str:      # one line for a terminal or a title
     "Pearson's r over all runs, with its interval and the number of points, or why there is none."
     every = [p for group in points.values() for p in group]
@@ -377,7 +377,7 @@ def correlation_note(points:dict # from `pairs`
     return f'Pearson r = {r:.2f}, 95 % confidence interval {low:.2f} to {high:.2f}, {len(every)} points'
 
 # %% ../../nbs/scattering/04_analysis.ipynb #5a960259
-def with_correlations(points:dict # from `pairs`
+def with_correlations(points:dict # from `measure_pairs`
                      )->dict:     # the same with r and the number of points in each label
     "Settings that say how closely change and gain go together within them; one setting alone is left as it is."
     if len(points) < 2: return points

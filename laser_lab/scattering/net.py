@@ -91,10 +91,9 @@ def refuse_too_large(cfg:ScatteringConfig): # settings
     if not cfg.learnable: parts |= dict(kernels=cfg.n_blocks * cfg.kernel_size**2 * (1 + 2 * cfg.L), averages=0)
     need, have = 4 * sum(parts.values()), memory_of_machine() if cfg.max_gb is None else cfg.max_gb * 1e9
     if need <= have: return
-    largest = max(parts, key=parts.get)
-    raise ConfigError(f'{cfg.where()}: {in_gb(need)} of weights, most of them {largest}, '
-                      f'are more than the {in_gb(have)} allowed; allowed: a smaller mixing_horizon, projection, '
-                      'n_blocks or L, global_avg_pool, lowpass_last, or a larger max_gb')
+    size = f'{in_gb(need)} of weights, most of them {max(parts, key=parts.get)}'
+    where, smaller = f'in {in_gb(have)}', 'a smaller mixing_horizon, projection, n_blocks or L, global_avg_pool, lowpass_last'
+    raise refusal(cfg.where(), size, f'{smaller}, or a larger max_gb', where, what='size', error=ConfigError)
 
 def in_gb(size)->str: # of bytes
     return f'{size / 1e9:,.3g} GB' if size < 1e12 else f'{size / 1e9:,.0f} GB'

@@ -6,21 +6,24 @@ modules = [
     'dct', 'dct_kernels', 'dwt', 'dwt_kernels', 'morlet', 'padding']
 names = {
     'dct': [
-        'DCTTransform', 'LinearMap', 'STEP', 'both_sides', 'by_planes', 'check_engine', 'check_image', 'dct_matrix',
-        'frequency_radius', 'in_full_precision', 'kept_basis', 'new_basis', 'reflections_2d', 'transform_compiled'],
+        'DCTTransform', 'LinearMap', 'STEP', 'both_sides', 'by_planes', 'check_engine', 'check_image', 'choose_engine',
+        'dct_matrix', 'frequency_radius', 'in_full_precision', 'kept_basis', 'new_basis', 'reflections_2d',
+        'transform_compiled'],
     'dct_kernels': [
         'HALF', 'LANES', 'all_steps', 'backward', 'columns_backward', 'columns_forward', 'copy', 'cosine_basis',
         'dct2_steps', 'dct4_steps', 'fast_plan', 'filter_planes', 'forward', 'invert_planes', 'keep_rows', 'leaf_steps',
         'needed_steps', 'read_columns', 'reflect', 'restore_rows', 'scratch', 'step_count', 'transform_planes',
         'turn_in', 'turn_out', 'weigh', 'write_columns'],
     'dwt': [
-        'ENGINES', 'FILTERS', 'FilterBank', 'Join', 'Lifting', 'Split', 'Wavelet', 'check_bands', 'check_scales',
-        'compiled_join', 'compiled_split', 'dwt2d', 'even_sided', 'idwt2d', 'kernels', 'lifted', 'lifting_steps',
-        'load_filters', 'most_levels', 'peel', 'pyramid_image', 'refuse_wavelet', 'run_kernel', 'torch_join',
+        'DWT_ENGINES', 'FILTERS', 'FilterBank', 'LiftingSteps', 'Wavelet', 'WaveletJoin', 'WaveletSplit', 'check_bands',
+        'check_scales', 'choose_dwt_engine', 'compiled_join', 'compiled_split', 'dwt2d', 'even_sided', 'haar_join',
+        'haar_split', 'idwt2d', 'kernels', 'lifted', 'lifting_join', 'lifting_split', 'lifting_steps', 'load_filters',
+        'most_levels', 'peel', 'pyramid_image', 'refuse_wavelet', 'run_kernel', 'taps_join', 'taps_split', 'torch_join',
         'torch_split', 'wavedec2d', 'wavelet_filters', 'waverec2d', 'weighted', 'without_zeros', 'wrapped'],
     'dwt_kernels': [
-        'continue_row', 'gather', 'join_columns', 'join_row', 'lift_columns', 'lift_row', 'lift_rows_apart',
-        'lift_rows_together', 'pair_bands', 'phases_of_row', 'split_columns', 'tap_tables'],
+        'continue_row', 'gather', 'haar_join_kernel', 'haar_split_kernel', 'join_columns', 'join_row', 'lift_columns',
+        'lift_row', 'lift_rows_apart', 'lift_rows_together', 'lifting_join_kernel', 'lifting_split_kernel',
+        'pair_bands', 'phases_of_row', 'split_columns', 'tap_tables', 'taps_join_kernel', 'taps_split_kernel'],
     'morlet': [
         'check_window', 'coordinates', 'gabor_2d', 'gabor_wave', 'littlewood_paley', 'morlet_2d', 'morlet_bank',
         'spectral_power', 'sum_of_periods', 'wave_parameters', 'wavelet_angles'],
