@@ -130,7 +130,8 @@ def timing_table(times:Timings,  # from `timed`
                 )->pd.DataFrame: # a row for each call: quartiles of its time and of its ratio to the rival, round by round
     "Medians with quartiles, and ratios to a rival of the same rounds."
     ratios, parts = times.ratios(rival), ('lower', 'median', 'upper')
-    rows = {name: [*quartiles(unit * s for s in taken), *quartiles(ratios[name])] for name, taken in times.seconds.items()}
+    in_unit = {name: [unit * s for s in taken] for name, taken in times.seconds.items()}
+    rows = {name: [*quartiles(taken), *quartiles(ratios[name])] for name, taken in in_unit.items()}
     columns = pd.MultiIndex.from_product([('time', f'/ {rival}'), parts])
     return pd.DataFrame.from_dict(rows, 'index', columns=columns)
 
@@ -166,7 +167,8 @@ def _rounds(seconds, repeats, budget): # counts while there is time left
 def promises(rows # of (promise, measured, at most)
             )->pd.DataFrame: # with the column `kept`
     "What a package promises, what was measured, and whether it holds."
-    return pd.DataFrame(list(rows), columns=['promise', 'measured', 'at most']).assign(kept=lambda t: t.measured <= t['at most'])
+    table = pd.DataFrame(list(rows), columns=['promise', 'measured', 'at most'])
+    return table.assign(kept=table['measured'] <= table['at most'])
 
 # %% ../../nbs/workbench/02_study.ipynb #39e1b6f1
 PEAK = '''
@@ -227,8 +229,7 @@ def point_of(codec,    # with `encode` and `decode`
 # %% ../../nbs/workbench/02_study.ipynb #0238ed72
 def run_point(folder, images, **options)->dict: # as from `point_of`
     "The point of a finished run of a codec, kept in its folder as `point.json`."
-    path, name = Path(folder)/'point.json', images if isinstance(images, dict) else str(images)
-    if isinstance(images, dict): name = sorted(images)
+    path, name = Path(folder)/'point.json', sorted(images) if isinstance(images, dict) else str(images)
     known = json.loads(path.read_text()) if path.exists() else {}
     if known.get('measured_on') != name:
         known = dict(measured_on=name, point=point_of(codec_of(folder), images, **options))
@@ -240,7 +241,8 @@ def curve_of(codecs,   # codecs, or folders of runs, one for each setting
              **options # of `evaluate`: prepare, progress, bad_files
             )->list:   # of points
     "The points of a rate-distortion curve."
-    return [run_point(c, images, **options) if isinstance(c, (str, Path)) else point_of(c, images, **options) for c in codecs]
+    def measured(codec): return (run_point if isinstance(codec, (str, Path)) else point_of)(codec, images, **options)
+    return [measured(codec) for codec in codecs]
 
 # %% ../../nbs/workbench/02_study.ipynb #2c59c2f1
 def pairs(points,        # of a curve
@@ -263,7 +265,8 @@ def paired_difference(values:dict,         # seed -> value of a method
                      )->Difference:
     "By how much a method exceeds a baseline, seed by seed."
     from scipy.stats import t
-    if set(values) != set(baseline) or not values: raise refusal('seeds', sorted(values), f'those of the baseline, {sorted(baseline)}')
+    if set(values) != set(baseline) or not values:
+        raise refusal('seeds', sorted(values), f'those of the baseline, {sorted(baseline)}')
     differences = [values[seed] - baseline[seed] for seed in values]
     mean, n = statistics.fmean(differences), len(differences)
     if n < 2: return Difference(mean, -math.inf, math.inf, n)
