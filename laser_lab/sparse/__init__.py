@@ -19,27 +19,29 @@ names = {
         'DictionaryLearning', 'check_bottleneck', 'from_patches', 'quantize_code', 'step_size', 'to_levels',
         'to_patches'],
     'estimator': [
-        'SparseCoding', 'SparseDictionary', 'StreamLearner', 'as_tensor', 'atoms_per_signal', 'first_components',
-        'keep_worst', 'remember', 'settled', 'to_csr'],
+        'ALLOWED', 'COUNT', 'SparseCoding', 'SparseDictionary', 'StreamLearner', 'as_tensor', 'atoms_per_signal',
+        'first_components', 'keep_worst', 'remember', 'settled', 'to_csr'],
     'hybrid': [
-        'HybridQuantizer', 'QUANTIZATIONS', 'by_size', 'check_hybrid', 'code_prices', 'drop_small', 'from_tokens',
-        'join_parts', 'left_over', 'nearest_at_rate', 'to_tokens'],
+        'HybridQuantizer', 'QUANTIZATIONS', 'by_magnitude', 'check_hybrid', 'codeword_bits', 'drop_small',
+        'from_tokens', 'join_parts', 'left_over', 'nearest_at_rate', 'to_tokens'],
     'kernels': [
-        'BLOCK', 'approximate_sweep', 'block_maxima', 'energy_of', 'exact_sweep', 'explain', 'leave_span',
-        'matching_search', 'move_atom', 'nearly_dependent', 'next_direction', 'orthogonal_search', 'padded',
-        'recursive_scores', 'refine', 'slot_of', 'solve_upper', 'subtract_atoms', 'support', 'take', 'to_unit_length',
-        'write_code'],
+        'BLOCK', 'accumulate_kernel', 'approximate_sweep', 'block_maxima', 'descend_kernel', 'energy_of', 'exact_sweep',
+        'explain', 'leading_direction_kernel', 'leave_span', 'matching_search', 'move_atom', 'nearly_dependent',
+        'next_direction', 'orthogonal_search', 'padded_count', 'place_of_largest_kernel', 'recursive_scores', 'refine',
+        'slot_of', 'solve_upper', 'subtract_atoms', 'support', 'take', 'to_unit_length', 'write_code'],
     'ksvd': [
         'KSVDDictionaryLearning', 'check_updates', 'online_step', 'residual_sums'],
     'learning': [
-        'LEARNERS', 'OnlineLearner', 'atoms_from_signals', 'batch_pass', 'check_learning', 'compiled_sweep',
-        'entries_by_atom', 'first_atoms', 'learn_dictionary', 'learning_step', 'new_atom', 'online_pass',
-        'optimal_directions', 'passes', 'repeated_atoms', 'replace_atoms', 'sweep', 'torch_sweep'],
+        'LEARNERS', 'OnlineLearner', 'accumulate', 'atoms_from_signals', 'batch_pass', 'check_learning',
+        'compiled_sweep', 'descend', 'entries_by_atom', 'first_atoms', 'leading_direction', 'learn_dictionary',
+        'learning_step', 'new_atom', 'online_pass', 'optimal_directions', 'passes', 'repeated_atoms', 'replace_atoms',
+        'sweep', 'torch_sweep'],
     'pursuit': [
-        'ENGINES', 'METHODS', 'SparseCode', 'add_direction', 'best_atom', 'check_matrix', 'check_pursuit',
-        'check_tolerance', 'chunk_rows', 'code_twice', 'compiled_codes', 'dependence', 'energy_left',
-        'matching_pursuit', 'orthogonal_pursuit', 'outside_span', 'place', 'resolution', 'search_chunk',
-        'solve_coefficients', 'torch_codes', 'unit_columns', 'worth_adding'],
+        'PURSUIT_ENGINES', 'PURSUIT_METHODS', 'SparseCode', 'add_direction', 'best_atom', 'check_matrix',
+        'check_pursuit', 'check_tolerance', 'chunk_rows', 'chunk_worker', 'code_twice', 'compiled_codes', 'dependence',
+        'empty_supports', 'energy_left', 'explain_direction', 'matching_pursuit', 'orthogonal_pursuit', 'outside_span',
+        'place', 'place_of_largest', 'resolution', 'search_chunk', 'solve_coefficients', 'torch_codes', 'unit_columns',
+        'worth_adding'],
     'ranks': [
         'all_reduce', 'free_port', 'from_first_rank', 'gather_batch', 'num_ranks', 'run_on_ranks'],
     'scales': [

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..config import refusal
 from ..metrics import entropy_bits, perplexity, usage
 from .pursuit import SparseCode, check_matrix, pursuit, unit_columns
 
@@ -34,7 +35,7 @@ def mutual_coherence(dictionary:Tensor  # (d, K), columns of any length
 def guaranteed_sparsity(mu:float  # mutual coherence, 0 to 1
                        )->int|float:  # S; math.inf for mu = 0
     "Largest S with mu < 1/(2S-1); equality within rounding does not count."
-    if not 0 <= mu <= 1: raise ValueError(f'mu: {mu} is not allowed; allowed: from 0 to 1')
+    if not 0 <= mu <= 1: raise refusal('mu', mu, 'from 0 to 1')
     return math.ceil((1 + 1 / mu) / 2 - 1e-9) - 1 if mu else math.inf
 
 # %% ../../nbs/sparse/10_analysis.ipynb #1c72e204
@@ -56,7 +57,7 @@ def overcomplete_dct(patch_size:int,  # side p of a patch
                      frequencies:int  # along each side, p or more
                     )->Tensor:  # (p*p, frequencies**2) unit atoms, the constant one first, the others without mean
     "Separable cosines of finely spaced frequencies (Elad and Aharon 2006)."
-    if frequencies < patch_size: raise ValueError(f'frequencies: {frequencies} is not allowed; allowed: {patch_size} or more, the side of a patch')
+    if frequencies < patch_size: raise refusal('frequencies', frequencies, f'{patch_size} or more, the side of a patch')
     steps = math.pi / frequencies * torch.arange(frequencies, dtype=torch.float64)
     waves = torch.outer(torch.arange(patch_size, dtype=torch.float64), steps).cos()
     waves[:, 1:] -= waves[:, 1:].mean(0)
@@ -148,12 +149,16 @@ def clean_patches(patches:Tensor,  # (N, C*p*p)
 # %% ../../nbs/sparse/10_analysis.ipynb #abf7f94d
 def check_denoise(image, dictionary, sigma, stride):
     "The side of a patch, or a ValueError that names the argument."
-    if image.ndim != 3 or not image.is_floating_point(): raise ValueError(f'image: {image.dtype} of shape {tuple(image.shape)} is not allowed; allowed: floating point (C, H, W)')
-    p = math.isqrt(len(dictionary) // len(image))
-    if len(image) * p**2 != len(dictionary): raise ValueError(f'dictionary: {len(dictionary)} rows are not allowed; allowed: {len(image)} * p**2, square patches of all channels')
-    if min(image.shape[1:]) < p: raise ValueError(f'image: {image.shape[1]} x {image.shape[2]} pixels are not allowed; allowed: at least {p} a side, a patch')
-    if not 0 < sigma <= 1: raise ValueError(f'sigma: {sigma} is not allowed; allowed: above 0, up to 1, in the unit of an image from 0 to 1')
-    if not 1 <= stride <= p: raise ValueError(f'stride: {stride} is not allowed; allowed: 1 to {p}, the side of a patch')
+    C, d = len(image), len(dictionary)
+    if image.ndim != 3: raise refusal('image', tuple(image.shape), '(C, H, W)', what='shape')
+    if not image.is_floating_point(): raise refusal('image', image.dtype, 'a floating-point type', what='dtype')
+    p = math.isqrt(d // C)
+    if C * p**2 != d:
+        raise refusal('dictionary', d, f'{C} * p**2, square patches of all channels', what='number of rows')
+    if min(image.shape[1:]) < p:
+        raise refusal('image', tuple(image.shape[1:]), f'at least {p} pixels a side, a patch', what='size')
+    if not 0 < sigma <= 1: raise refusal('sigma', sigma, 'above 0, up to 1, in the unit of an image from 0 to 1')
+    if not 1 <= stride <= p: raise refusal('stride', stride, f'1 to {p}, the side of a patch')
     return p
 
 # %% ../../nbs/sparse/10_analysis.ipynb #be3172e1
@@ -186,7 +191,7 @@ def structured_patches(image:Tensor,  # (C, H, W) in [0, 1] with white noise
                        gain:float=1.15,  # as in `denoise`
                        stride:int=1  # pixels from one patch to the next
                       )->Tensor:  # (N, C*p*p)
-    "Overlapping patches without their means that have more energy than the noise explains: what `denoise` gives atoms to."
+    "Overlapping patches, without their means, of more energy than the noise has: those that `denoise` gives atoms to."
     starts = (patch_starts(n, patch_size, stride) for n in image.shape[1:])
     rest, _ = split_mean(image.flatten()[patch_pixels(*starts, patch_size, image.shape).to(image.device)], len(image))
     return rest[rest.norm(dim=1) > gain * sigma * rest.shape[1]**.5]

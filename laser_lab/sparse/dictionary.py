@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
 
+from ..config import refusal
 from .coding import canonical, code_length, decode_code, encode_code
 from .learning import atoms_from_signals, learn_dictionary
-from .pursuit import METHODS, SparseCode, pursuit, unit_columns
+from .pursuit import PURSUIT_METHODS, SparseCode, pursuit, unit_columns
 from .ranks import all_reduce, from_first_rank, gather_batch
 from .vq import straight_through
 
@@ -24,7 +25,8 @@ def to_patches(z:Tensor,  # (B, C, H, W), H and W divisible by patch_size
               )->Tensor:  # (B*h*w, C*p*p) with h = H/p and w = W/p
     "Cut maps into patches, image by image and row by row; each row of the result is one patch."
     B, C, H, W = z.shape
-    if H % patch_size or W % patch_size: raise ValueError(f'patch_size: {patch_size} is not allowed for a map of {H} x {W}; allowed: a divisor of both sides')
+    if H % patch_size or W % patch_size:
+        raise refusal('patch_size', patch_size, 'a divisor of both sides', where=f'for a map of {H} x {W}')
     grid = z.reshape(B, C, H // patch_size, patch_size, W // patch_size, patch_size)
     return grid.permute(0, 2, 4, 1, 3, 5).reshape(-1, C * patch_size**2)
 
@@ -66,11 +68,11 @@ def quantize_code(code:SparseCode,  # real coefficients
 def check_bottleneck(num_embeddings, dim, sparsity_level, patch_size, coef_bits, method):
     "Refuse impossible settings of a sparse bottleneck."
     for name, value in dict(num_embeddings=num_embeddings, embedding_dim=dim, patch_size=patch_size).items():
-        if value < 1: raise ValueError(f'{name}: {value} is not allowed; allowed: 1 or more')
+        if value < 1: raise refusal(name, value, '1 or more')
     if not 1 <= sparsity_level <= num_embeddings:
-        raise ValueError(f'sparsity_level: {sparsity_level} is not allowed; allowed: 1 to {num_embeddings}, the number of atoms')
-    if coef_bits is not None and not 2 <= coef_bits <= 16: raise ValueError(f'coef_bits: {coef_bits} is not allowed; allowed: None or 2 to 16')
-    if method not in METHODS: raise ValueError(f'method: {method!r} is not allowed; allowed: {", ".join(METHODS)}')
+        raise refusal('sparsity_level', sparsity_level, f'1 to {num_embeddings}, the number of atoms')
+    if coef_bits is not None and not 2 <= coef_bits <= 16: raise refusal('coef_bits', coef_bits, 'None or 2 to 16')
+    if method not in PURSUIT_METHODS: raise refusal('method', method, ', '.join(PURSUIT_METHODS))
 
 # %% ../../nbs/sparse/06_dictionary.ipynb #10ae46eb
 class DictionaryLearning(nn.Module):
@@ -95,7 +97,8 @@ class DictionaryLearning(nn.Module):
         check_bottleneck(num_embeddings, embedding_dim, sparsity_level, patch_size, coef_bits, method)
         self.num_embeddings, self.embedding_dim, self.sparsity_level = num_embeddings, embedding_dim, sparsity_level
         self.commitment_cost, self.dictionary_weight, self.patch_size = commitment_cost, dictionary_weight, patch_size
-        self.coef_bits, self.normalize_atoms, self.method, self.scale_decay = coef_bits, normalize_atoms, method, scale_decay
+        self.coef_bits, self.normalize_atoms = coef_bits, normalize_atoms
+        self.method, self.scale_decay = method, scale_decay
         self.dictionary = nn.Parameter(unit_columns(torch.randn(embedding_dim * patch_size**2, num_embeddings))[0])
         self.register_buffer('initialised', torch.tensor(not data_init))
         self.register_buffer('coef_scale', torch.tensor(0.))
@@ -126,7 +129,9 @@ def follow_scale(self:DictionaryLearning,
                 ):
     "Let the range of the quantizer follow the coefficients; the first batch sets it."
     largest = all_reduce(values.abs().max(), 'max')
-    if largest > 0: self.coef_scale.copy_(torch.where(self.coef_scale > 0, self.coef_scale.lerp(largest, 1 - self.scale_decay), largest))
+    if not largest > 0: return
+    followed = self.coef_scale.lerp(largest, 1 - self.scale_decay)
+    self.coef_scale.copy_(torch.where(self.coef_scale > 0, followed, largest))
 
 @patch
 def step(self:DictionaryLearning)->Tensor|None:  # None without quantization
@@ -141,7 +146,7 @@ def signals(self:DictionaryLearning,
            )->tuple[Tensor, tuple]:  # patches (B*h*w, d) in float32, grid (B, h, w)
     "The patches of a map, and the grid they lie on."
     if z.ndim != 4 or z.shape[1] != self.embedding_dim:
-        raise ValueError(f'z: shape {tuple(z.shape)} is not allowed; allowed: (B, {self.embedding_dim}, H, W)')
+        raise refusal('z', tuple(z.shape), f'(B, {self.embedding_dim}, H, W)', what='shape')
     return to_patches(z.float(), self.patch_size), (z.shape[0], *(n // self.patch_size for n in z.shape[2:]))
 
 # %% ../../nbs/sparse/06_dictionary.ipynb #be422c61
@@ -184,7 +189,8 @@ def start_from(self:DictionaryLearning,
               ):
     "Initial atoms from the data, once; on several ranks from the whole batch."
     if self.initialised: return
-    self.dictionary.data.copy_(from_first_rank(atoms_from_signals(gather_batch(patches).flatten(0, 1), self.dictionary)))
+    signals = gather_batch(patches).flatten(0, 1)
+    self.dictionary.data.copy_(from_first_rank(atoms_from_signals(signals, self.dictionary)))
     self.initialised.fill_(True)
 
 @patch
@@ -241,6 +247,7 @@ def decompress(self:DictionaryLearning,
     code, device = decode_code(data, self.num_embeddings, self.step()), self.dictionary.device
     return SparseCode(code.indices.to(device), code.values.to(device), code.shape)
 
+# %% ../../nbs/sparse/06_dictionary.ipynb #790d4d3c
 @patch
 def indices(self:DictionaryLearning,
             code:SparseCode  # as from `forward` or `encode`

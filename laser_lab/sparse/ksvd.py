@@ -10,6 +10,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
+from ..config import refusal
 from .dictionary import DictionaryLearning
 from .learning import learning_step, repeated_atoms, replace_atoms
 from .pursuit import SparseCode, pursuit, unit_columns
@@ -20,7 +21,7 @@ def residual_sums(signals:Tensor,  # (N, d)
                   dictionary:Tensor,  # (d, K)
                   code:SparseCode  # (N, S) their code
                  )->tuple[Tensor, Tensor, Tensor]:  # sums of a*r (K, d), uses of each atom (K,), norms of the residuals (N,)
-    "What the online step needs to know of a batch."
+    "Statistics of a batch for the online step."
     residual, active = signals - code.reconstruct(dictionary), code.active
     sums = residual.new_zeros(dictionary.T.shape)
     for indices, values in zip(code.indices.T, code.values.T): sums.index_add_(0, indices, residual * values[:, None])
@@ -38,14 +39,17 @@ def online_step(dictionary:Tensor,  # (d, K)
 # %% ../../nbs/sparse/07_ksvd.ipynb #e071bbbe
 def check_updates(ksvd_iterations, dict_learning_rate, revive_after, repeat_limit):
     "Refuse impossible settings of the dictionary updates."
-    if ksvd_iterations < 0: raise ValueError(f'ksvd_iterations: {ksvd_iterations} is not allowed; allowed: 0 or more')
-    if not dict_learning_rate > 0: raise ValueError(f'dict_learning_rate: {dict_learning_rate} is not allowed; allowed: above 0')
-    if revive_after is not None and revive_after < 1: raise ValueError(f'revive_after: {revive_after} is not allowed; allowed: None or 1 and more')
-    if not 0 < repeat_limit <= 1: raise ValueError(f'repeat_limit: {repeat_limit} is not allowed; allowed: above 0, up to 1')
+    if ksvd_iterations < 0: raise refusal('ksvd_iterations', ksvd_iterations, '0 or more')
+    if not dict_learning_rate > 0: raise refusal('dict_learning_rate', dict_learning_rate, 'above 0')
+    if revive_after is not None and revive_after < 1: raise refusal('revive_after', revive_after, 'None or 1 and more')
+    if not 0 < repeat_limit <= 1: raise refusal('repeat_limit', repeat_limit, 'above 0, up to 1')
 
 # %% ../../nbs/sparse/07_ksvd.ipynb #fc370985
 class KSVDDictionaryLearning(DictionaryLearning):
-    "Sparse bottleneck whose dictionary follows the encoder by K-SVD, by online steps or by gradient; frozen in eval mode."
+    """Sparse bottleneck whose dictionary follows the encoder by K-SVD, by online steps or by gradient.
+
+    `z_q, loss, code = bottleneck(z)` as in `DictionaryLearning`; the dictionary is frozen in eval mode.
+    """
     def __init__(self,
                  num_embeddings:int,  # K, number of atoms
                  embedding_dim:int,  # D, channels of the map
@@ -62,16 +66,13 @@ class KSVDDictionaryLearning(DictionaryLearning):
                  repeat_limit:float=.999,  # absolute cosine from which an atom repeats another and is replaced
                  **settings  # other arguments of `DictionaryLearning`
                 ):
-        super().__init__(num_embeddings, embedding_dim, sparsity_level, commitment_cost, dictionary_weight, patch_size, coef_bits,
-                         normalize_atoms=normalize_atoms, **settings)
+        settings |= dict(patch_size=patch_size, coef_bits=coef_bits, normalize_atoms=normalize_atoms)
+        super().__init__(num_embeddings, embedding_dim, sparsity_level, commitment_cost, dictionary_weight, **settings)
         check_updates(ksvd_iterations, dict_learning_rate, revive_after, repeat_limit)
-        self.ksvd_iterations, self.use_online_learning, self.dict_learning_rate = ksvd_iterations, use_online_learning, dict_learning_rate
-        self.revive_after, self.repeat_limit = revive_after, repeat_limit
+        self.ksvd_iterations, self.use_online_learning = ksvd_iterations, use_online_learning
+        self.dict_learning_rate, self.revive_after, self.repeat_limit = dict_learning_rate, revive_after, repeat_limit
         self.register_buffer('idle_steps', torch.zeros(num_embeddings, dtype=torch.long))
-        if self.mode == 'gradient': return
-        start = self.dictionary.detach()
-        del self.dictionary
-        self.register_buffer('dictionary', start)
+        if self.mode != 'gradient': self.hold_dictionary()
 
 # %% ../../nbs/sparse/07_ksvd.ipynb #3624150b
 @patch(as_prop=True)
@@ -79,6 +80,13 @@ def mode(self:KSVDDictionaryLearning)->str:  # 'online', 'ksvd' or 'gradient'
     "How the dictionary learns."
     if self.use_online_learning: return 'online'
     return 'ksvd' if self.ksvd_iterations else 'gradient'
+
+@patch
+def hold_dictionary(self:KSVDDictionaryLearning):
+    "Turn the dictionary from a parameter into a buffer."
+    start = self.dictionary.detach()
+    del self.dictionary
+    self.register_buffer('dictionary', start)
 
 # %% ../../nbs/sparse/07_ksvd.ipynb #f94c479b
 @patch
@@ -88,7 +96,8 @@ def ksvd_update(self:KSVDDictionaryLearning,
     "Fit the dictionary to the batch by K-SVD iterations, each with its own pursuit."
     signals = gather_batch(patches).flatten(0, 1)
     unit, length = unit_columns(self.dictionary)
-    for _ in range(self.ksvd_iterations): unit, counts, norms = learning_step(signals, unit, self.sparsity_level, 'ksvd', self.method)
+    for _ in range(self.ksvd_iterations):
+        unit, counts, norms = learning_step(signals, unit, self.sparsity_level, 'ksvd', self.method)
     self.dictionary.copy_(unit if self.normalize_atoms else unit * length)
     return counts, signals, norms
 
@@ -99,7 +108,8 @@ def online_update(self:KSVDDictionaryLearning,
                  )->tuple[Tensor, Tensor, Tensor]:  # uses of each atom (K,), this rank's signals (N, d), norms of their residuals (N,)
     "Move the dictionary by one online step."
     signals, dictionary = patches.flatten(0, 1), self.matrix()
-    sums, counts, norms = residual_sums(signals, dictionary, pursuit(signals, dictionary, self.sparsity_level, self.method))
+    code = pursuit(signals, dictionary, self.sparsity_level, self.method)
+    sums, counts, norms = residual_sums(signals, dictionary, code)
     counts = all_reduce(counts)
     self.dictionary.copy_(online_step(dictionary, all_reduce(sums), counts, self.dict_learning_rate))
     self.project_()

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
 
-from .pursuit import METHODS, SparseCode, check_matrix, pursuit, unit_columns
+from ..config import refusal
+from .pursuit import PURSUIT_METHODS, SparseCode, check_matrix, pursuit, unit_columns
 
 # %% ../../nbs/sparse/02_learning.ipynb #c1b205cc
 @torch.no_grad()
@@ -57,7 +58,8 @@ def new_atom(errors:Tensor,  # (n, d) what the atom has to explain
     return torch.where(direction @ atom < 0, -direction, direction) if direction.any() else atom
 
 # %% ../../nbs/sparse/02_learning.ipynb #1918ac76
-def torch_sweep(residual, atoms, values, order, starts, slots, exact): # residual (N, d), atoms (K, d), values (N*S,) change in place
+def torch_sweep(residual, atoms, values, order, starts, slots, exact):
+    "Change residual (N, d), atoms (K, d) and values (N*S,) in place, atom by atom."
     for k, entries in enumerate(order.tensor_split(starts[1:-1].cpu())):
         if not len(entries): continue
         rows, old = entries // slots, values[entries]
@@ -67,10 +69,12 @@ def torch_sweep(residual, atoms, values, order, starts, slots, exact): # residua
         residual[rows] = errors - torch.outer(values[entries], atoms[k])
 
 def compiled_sweep(residual, atoms, values, order, starts, slots, exact):
+    "The same by a compiled loop."
     from laser_lab.sparse.kernels import approximate_sweep, exact_sweep
     from threadpoolctl import threadpool_limits
-    with threadpool_limits(torch.get_num_threads(), 'blas'): # of the eigenvalue problems
-        (exact_sweep if exact else approximate_sweep)(residual.numpy(), atoms.numpy(), values.numpy(), order.numpy(), starts.numpy(), slots)
+    with threadpool_limits(torch.get_num_threads(), 'blas'): # BLAS solves the eigenvalue problems
+        arrays = (t.numpy() for t in (residual, atoms, values, order, starts))
+        (exact_sweep if exact else approximate_sweep)(*arrays, slots)
 
 @torch.no_grad()
 def sweep(signals:Tensor,  # (N, d)
@@ -80,7 +84,8 @@ def sweep(signals:Tensor,  # (N, d)
           engine=None  # compiled_sweep or torch_sweep; None: by the device
          )->tuple[Tensor, SparseCode]:  # new unit atoms (d, K), new values on the same support
     "Update every atom and its coefficients in turn."
-    residual, atoms, values = signals - code.reconstruct(dictionary), dictionary.T.clone(memory_format=torch.contiguous_format), code.values.flatten().clone()
+    residual, values = signals - code.reconstruct(dictionary), code.values.flatten().clone()
+    atoms = dictionary.T.clone(memory_format=torch.contiguous_format)
     engine = engine or (compiled_sweep if signals.device.type == 'cpu' else torch_sweep)
     engine(residual, atoms, values, *entries_by_atom(code, len(atoms)), code.values.shape[1], exact)
     return atoms.T.contiguous(), SparseCode(code.indices, values.view_as(code.values), code.shape)
@@ -94,12 +99,14 @@ def accumulate(signals:Tensor,  # (N, d)
               ):
     "Add a batch to the sums of products."
     if signals.device.type == 'cpu':
-        from laser_lab.sparse import kernels
-        return kernels.accumulate(*(t.contiguous().numpy() for t in (signals, code.indices, code.values)), A.numpy(), B.numpy())
+        from laser_lab.sparse.kernels import accumulate_kernel
+        batch = (t.contiguous().numpy() for t in (signals, code.indices, code.values))
+        return accumulate_kernel(*batch, A.numpy(), B.numpy())
     dense = code.to_dense(len(A))
     A.addmm_(dense.T, dense)
     B.addmm_(dense.T, signals)
 
+# %% ../../nbs/sparse/02_learning.ipynb #2d3f239e
 @torch.no_grad()
 def optimal_directions(signals:Tensor,  # (N, d)
                        dictionary:Tensor,  # (d, K)
@@ -119,10 +126,10 @@ def descend(atoms:Tensor,  # (K, d), changed in place
             A:Tensor,  # (K, K) accumulated products of coefficients
             B:Tensor  # (K, d) accumulated products of coefficients and signals
            ):
-    "One pass of block-coordinate descent over the atoms that the sums know."
+    "One pass of block-coordinate descent over the atoms that have been used."
     if atoms.device.type == 'cpu':
-        from laser_lab.sparse import kernels
-        return kernels.descend(atoms.numpy(), A.numpy(), B.numpy(), 1e-12)
+        from laser_lab.sparse.kernels import descend_kernel
+        return descend_kernel(atoms.numpy(), A.numpy(), B.numpy(), 1e-12)
     for k in (A.diagonal() > 1e-12).nonzero().squeeze(1).tolist():
         moved = atoms[k] + (B[k] - A[k] @ atoms) / A[k, k]
         if moved.any(): atoms[k] = F.normalize(moved, dim=0)
@@ -138,8 +145,9 @@ class OnlineLearner:
                 ):
         self.atoms = dictionary.T.clone(memory_format=torch.contiguous_format)
         self.sparsity_level, self.pursuit_method, self.fading, self.batches = sparsity_level, pursuit_method, fading, 0
-        self.A, self.B = self.atoms.new_zeros(len(self.atoms), len(self.atoms)), torch.zeros_like(self.atoms)
-        self.counts = torch.zeros(len(self.atoms), dtype=torch.long, device=self.atoms.device)  # uses since the last `refresh`
+        K = len(self.atoms)
+        self.A, self.B = self.atoms.new_zeros(K, K), torch.zeros_like(self.atoms)
+        self.counts = self.atoms.new_zeros(K, dtype=torch.long)  # uses since the last `refresh`
 
     @property
     def dictionary(self)->Tensor: return self.atoms.T  # (d, K)
@@ -193,7 +201,8 @@ def refresh(self:OnlineLearner,
             norms:Tensor  # (N,) norms of their residuals
            )->Tensor:  # (K,) bool, the atoms that were replaced
     "Replace atoms without use since the last call, and repeated ones."
-    dictionary, replaced = replace_atoms(self.dictionary, (self.counts == 0) | repeated_atoms(self.dictionary), signals, norms)
+    idle = (self.counts == 0) | repeated_atoms(self.dictionary)
+    dictionary, replaced = replace_atoms(self.dictionary, idle, signals, norms)
     self.atoms.copy_(dictionary.T)
     self.A[replaced], self.A[:, replaced], self.B[replaced] = 0, 0, 0
     self.counts.zero_()
@@ -220,22 +229,27 @@ def learning_step(signals:Tensor,  # (N, d)
 def check_learning(signals, num_atoms, sparsity_level, method, iterations, pursuit_method):
     "Refuse impossible arguments of `learn_dictionary`; the signals in float32 at least."
     signals = check_matrix('signals', signals)
-    if not len(signals): raise ValueError('signals: 0 rows are not allowed; allowed: 1 or more')
-    if not 1 <= sparsity_level <= num_atoms: raise ValueError(f'sparsity_level: {sparsity_level} is not allowed; allowed: 1 to {num_atoms}, the number of atoms')
-    if method not in LEARNERS: raise ValueError(f'method: {method!r} is not allowed; allowed: {", ".join(LEARNERS)}')
-    if pursuit_method not in METHODS: raise ValueError(f'pursuit_method: {pursuit_method!r} is not allowed; allowed: {", ".join(METHODS)}')
-    if iterations < 0: raise ValueError(f'iterations: {iterations} is not allowed; allowed: 0 or more')
+    if not len(signals): raise refusal('signals', 0, '1 or more', what='number of rows')
+    if not 1 <= sparsity_level <= num_atoms:
+        raise refusal('sparsity_level', sparsity_level, f'1 to {num_atoms}, the number of atoms')
+    if method not in LEARNERS: raise refusal('method', method, ', '.join(LEARNERS))
+    if pursuit_method not in PURSUIT_METHODS:
+        raise refusal('pursuit_method', pursuit_method, ', '.join(PURSUIT_METHODS))
+    if iterations < 0: raise refusal('iterations', iterations, '0 or more')
     return signals
 
+# %% ../../nbs/sparse/02_learning.ipynb #d54ed431
 def first_atoms(signals:Tensor,  # (N, d)
                 num_atoms:int,  # K
                 dictionary:Tensor|None,  # (d, K) what to start from; None: random signals
                 generator:torch.Generator  # source of randomness
                )->Tensor:  # (d, K) unit atoms
     "The dictionary to begin with."
-    d = signals.shape[1]
-    if dictionary is None: return atoms_from_signals(signals.cpu(), torch.randn(d, num_atoms, generator=generator, dtype=signals.dtype), generator).to(signals)
-    if dictionary.shape != (d, num_atoms): raise ValueError(f'dictionary: shape {tuple(dictionary.shape)} is not allowed; allowed: {(d, num_atoms)}')
+    shape = signals.shape[1], num_atoms
+    if dictionary is None:
+        random = torch.randn(shape, generator=generator, dtype=signals.dtype)
+        return atoms_from_signals(signals.cpu(), random, generator).to(signals)
+    if dictionary.shape != shape: raise refusal('dictionary', tuple(dictionary.shape), shape, what='shape')
     return unit_columns(check_matrix('dictionary', dictionary).to(signals))[0]
 
 # %% ../../nbs/sparse/02_learning.ipynb #af0d8492
@@ -246,14 +260,23 @@ def online_pass(learner:OnlineLearner,  # changed in place
                )->Tensor:  # (N,) norm of each signal's residual when it was coded
     "One pass over the signals in random order."
     norms = signals.new_empty(len(signals))
-    for batch in torch.randperm(len(signals), generator=generator).to(signals.device).split(batch_size): norms[batch] = learner.update(signals[batch])
+    order = torch.randperm(len(signals), generator=generator).to(signals.device)
+    for batch in order.split(batch_size): norms[batch] = learner.update(signals[batch])
     learner.refresh(signals, norms)
     return norms
 
-def batch_pass(dictionary, signals, sparsity_level, method, pursuit_method): # the new dictionary (d, K) and norms of the residuals (N,)
-    dictionary, counts, norms = learning_step(signals, dictionary, sparsity_level, method, pursuit_method)
-    return replace_atoms(dictionary, (counts == 0) | repeated_atoms(dictionary), signals, norms)[0], norms
+def batch_pass(learner:OnlineLearner,  # changed in place
+               signals:Tensor,  # (N, d)
+               method:str  # 'aksvd', 'ksvd' or 'mod'
+              )->Tensor:  # (N,) norm of each signal's residual when it was coded
+    "One pass of a batch method, and idle atoms replaced."
+    how = learner.sparsity_level, method, learner.pursuit_method
+    dictionary, counts, norms = learning_step(signals, learner.dictionary, *how)
+    idle = (counts == 0) | repeated_atoms(dictionary)
+    learner.atoms.copy_(replace_atoms(dictionary, idle, signals, norms)[0].T)
+    return norms
 
+# %% ../../nbs/sparse/02_learning.ipynb #7857c828
 def passes(signals:Tensor,  # (N, d)
            learner:OnlineLearner,  # changed in place
            method:str,  # 'online', 'aksvd', 'ksvd' or 'mod'
@@ -263,9 +286,7 @@ def passes(signals:Tensor,  # (N, d)
     "Learn from all signals again and again."
     while True:
         if method == 'online': norms = online_pass(learner, signals, batch_size, generator)
-        else:
-            dictionary, norms = batch_pass(learner.dictionary, signals, learner.sparsity_level, method, learner.pursuit_method)
-            learner.atoms.copy_(dictionary.T)
+        else: norms = batch_pass(learner, signals, method)
         yield norms.square().mean().item() / signals.shape[1]
 
 # %% ../../nbs/sparse/02_learning.ipynb #adc4b14f
@@ -279,7 +300,7 @@ def learn_dictionary(signals:Tensor,  # (N, d)
                      pursuit_method:str='omp',  # 'omp', 'ormp' or 'mp'
                      batch_size:int=512,  # signals per update, online method only
                      dictionary:Tensor|None=None,  # (d, K) first atoms; None: random signals
-                     callback=None  # called with (iteration, mean squared error of that pass's coding) after each pass, instead of a progress bar
+                     callback=None  # called with (iteration, mean squared error) after each pass, instead of a progress bar
                     )->Tensor:  # (d, K) unit atoms
     "Learn a dictionary on which the signals are sparse, by alternating pursuit and update."
     from tqdm.auto import trange

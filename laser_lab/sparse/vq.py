@@ -8,6 +8,7 @@ __all__ = ['to_vectors', 'from_vectors', 'nearest', 'square_distances', 'spread_
 
 # %% ../../nbs/sparse/05_vq.ipynb #eb97d49c
 import math
+from functools import partial
 
 import torch
 import torch.nn as nn
@@ -16,6 +17,7 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from ..bits import decode_symbols, encode_symbols, symbol_bits
+from ..config import refusal
 from .ranks import all_reduce, from_first_rank, gather_batch
 
 # %% ../../nbs/sparse/05_vq.ipynb #c4e5bc2a
@@ -114,11 +116,12 @@ def rotate_and_scale(z:Tensor,  # (N, D) encoder vectors
     e, q = z.detach(), z_q.detach()
     e_hat, q_hat = F.normalize(e, dim=1), F.normalize(q, dim=1)
     between = e_hat + q_hat
-    defined = (between.norm(dim=1, keepdim=True) > 1e-3) & (e.norm(dim=1, keepdim=True) > 1e-12) & (q.norm(dim=1, keepdim=True) > 1e-12)
-    r = F.normalize(between, dim=1)
+    length = lambda v: v.norm(dim=1, keepdim=True)
     dot = lambda a, b: (a * b).sum(1, keepdim=True)
+    defined = (length(between) > 1e-3) & (length(e) > 1e-12) & (length(q) > 1e-12)
+    r = F.normalize(between, dim=1)
     turned = z - 2 * r * dot(r, z) + 2 * q_hat * dot(e_hat, z)
-    scale = q.norm(dim=1, keepdim=True) / e.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    scale = length(q) / length(e).clamp_min(1e-12)
     return straight_through(torch.where(defined, scale * turned, z), z_q)
 
 # %% ../../nbs/sparse/05_vq.ipynb #4328e782
@@ -140,16 +143,17 @@ def follow_means(codebook:Tensor,  # (K, D), changed in place
 def check_quantizer(num_embeddings, embedding_dim, codebook_update, decay, revive_after):
     "Refuse impossible settings of a quantizer."
     for name, value in dict(num_embeddings=num_embeddings, embedding_dim=embedding_dim).items():
-        if value < 1: raise ValueError(f'{name}: {value} is not allowed; allowed: 1 or more')
-    if codebook_update not in ('ema', 'gradient'): raise ValueError(f'codebook_update: {codebook_update!r} is not allowed; allowed: ema, gradient')
-    if not 0 <= decay < 1: raise ValueError(f'decay: {decay} is not allowed; allowed: from 0 up to, not including, 1')
-    if revive_after is not None and revive_after < 1: raise ValueError(f'revive_after: {revive_after} is not allowed; allowed: None or 1 and more')
+        if value < 1: raise refusal(name, value, '1 or more')
+    if codebook_update not in ('ema', 'gradient'): raise refusal('codebook_update', codebook_update, 'ema, gradient')
+    if not 0 <= decay < 1: raise refusal('decay', decay, 'from 0 up to, not including, 1')
+    if revive_after is not None and revive_after < 1: raise refusal('revive_after', revive_after, 'None or 1 and more')
 
 # %% ../../nbs/sparse/05_vq.ipynb #41c3a933
 class VectorQuantizer(nn.Module):
     """Replace each vector of a map (B, D, H, W) by its nearest codeword.
 
-    `z_q, loss, indices = quantizer(z)`; codebook by moving averages or by gradient; van den Oord et al. (2017). State changes in training mode only.
+    `z_q, loss, indices = quantizer(z)`; codebook by moving averages or by gradient; van den Oord et al. (2017).
+    State changes in training mode only.
     """
     def __init__(self,
                  num_embeddings:int,  # K, number of codewords
@@ -158,7 +162,7 @@ class VectorQuantizer(nn.Module):
                  codebook_update:str='ema',  # 'ema': codewords follow the mean of their vectors; 'gradient': by the codebook loss
                  decay:float=0.99,  # weight of the past in the moving averages
                  kmeans_init:bool=True,  # take the first codewords from the first training batch by k-means
-                 revive_after:int|None=100,  # training steps without use after which a code restarts at a vector of the batch; None: never
+                 revive_after:int|None=100,  # unused training steps before a code restarts at a vector of the batch; None: never
                  rotation_trick:bool=False  # turn the gradient with the vector instead of passing it unchanged
                 ):
         super().__init__()
@@ -181,7 +185,7 @@ def encode(self:VectorQuantizer,
           )->Tensor:  # (B, H, W) int64
     "Number of the nearest codeword at every position."
     if z.ndim != 4 or z.shape[1] != self.embedding_dim:
-        raise ValueError(f'z: shape {tuple(z.shape)} is not allowed; allowed: (B, {self.embedding_dim}, H, W)')
+        raise refusal('z', tuple(z.shape), f'(B, {self.embedding_dim}, H, W)', what='shape')
     return nearest(to_vectors(z.float()), self.codebook).view(z.shape[0], *z.shape[2:])
 
 @patch
@@ -211,7 +215,8 @@ def start_from(self:VectorQuantizer,
               ):
     "Initial codewords by k-means, once."
     if self.initialised: return
-    self.place(torch.ones_like(self.idle_steps, dtype=torch.bool), kmeans(to_vectors(gather_batch(z)), self.num_embeddings))
+    everything = torch.ones_like(self.idle_steps, dtype=torch.bool)
+    self.place(everything, kmeans(to_vectors(gather_batch(z)), self.num_embeddings))
     self.initialised.fill_(True)
 
 # %% ../../nbs/sparse/05_vq.ipynb #b92c5fa8
@@ -223,7 +228,8 @@ def learn_from(self:VectorQuantizer,
               ):
     "Update the codebook and its statistics from one coded batch."
     counts, sums = map(all_reduce, code_sums(to_vectors(z), indices.flatten(), self.num_embeddings))
-    if self.codebook_update == 'ema': follow_means(self.codebook, self.average_count, self.average_sum, counts, sums, self.decay)
+    if self.codebook_update == 'ema':
+        follow_means(self.codebook, self.average_count, self.average_sum, counts, sums, self.decay)
     self.idle_steps.copy_(torch.where(counts > 0, 0, self.idle_steps + 1))
     dead = self.idle_steps >= self.revive_after if self.revive_after else torch.zeros_like(counts, dtype=torch.bool)
     if not dead.any(): return
@@ -268,6 +274,7 @@ def decompress(self:VectorQuantizer,
     "The code that the bytes stand for; damaged bytes are refused."
     return decode_symbols(data, self.num_embeddings).to(self.codebook.device)
 
+# %% ../../nbs/sparse/05_vq.ipynb #9914c2f0
 @patch
 def indices(self:VectorQuantizer,
             code:Tensor  # (B, H, W)
@@ -291,8 +298,9 @@ class ResidualVectorQuantizer(nn.Module):
                  **settings  # every other argument of `VectorQuantizer`, for all stages
                 ):
         super().__init__()
-        if num_quantizers < 1: raise ValueError(f'num_quantizers: {num_quantizers} is not allowed; allowed: 1 or more')
-        self.stages = nn.ModuleList(VectorQuantizer(num_embeddings, embedding_dim, **settings) for _ in range(num_quantizers))
+        if num_quantizers < 1: raise refusal('num_quantizers', num_quantizers, '1 or more')
+        stage = partial(VectorQuantizer, num_embeddings, embedding_dim, **settings)
+        self.stages = nn.ModuleList(stage() for _ in range(num_quantizers))
         self.num_embeddings, self.embedding_dim = num_quantizers * num_embeddings, embedding_dim
         self.pass_gradient = rotate_and_scale if rotation_trick else straight_through
 
@@ -352,6 +360,7 @@ def decompress(self:ResidualVectorQuantizer,
     "The code that the bytes stand for; damaged bytes are refused."
     return decode_symbols(data, self.stages[0].num_embeddings, axis=1).to(self.stages[0].codebook.device)
 
+# %% ../../nbs/sparse/05_vq.ipynb #a5b1c472
 @patch
 def indices(self:ResidualVectorQuantizer,
             code:Tensor  # (B, Q, H, W)
