@@ -6,7 +6,7 @@ modules = [
     'layers', 'losses', 'models']
 names = {
     'layers': [
-        'Decoder', 'Encoder', 'GAIN', 'ResidualBlock', 'ScaleDecoder', 'ScaleEncoder', 'residual_stack'],
+        'Decoder', 'Encoder', 'LATENT_GAIN', 'ResidualBlock', 'ScaleDecoder', 'ScaleEncoder', 'residual_stack'],
     'losses': [
         'PIXEL_LOSSES', 'ReconstructionLoss', 'luma', 'mr_dct_loss', 'mr_grad_loss', 'pyramid', 'sobel'],
     'models': [

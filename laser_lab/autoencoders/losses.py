@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..config import refusal
 from ..metrics import lpips, lpips_network
 from ..transforms.dct import DCTTransform
 
@@ -27,9 +28,9 @@ def pyramid(x:Tensor,    # (B, C, H, W)
             levels:int=3 # images wanted, the original included
            )->list:      # each half as large as the one before, down to one pixel at least
     "An image and its 2x2 means."
-    levels_made = [x]
-    while len(levels_made) < levels and min(levels_made[-1].shape[-2:]) >= 2: levels_made.append(F.avg_pool2d(levels_made[-1], 2))
-    return levels_made
+    made = [x]
+    while len(made) < levels and min(made[-1].shape[-2:]) >= 2: made.append(F.avg_pool2d(made[-1], 2))
+    return made
 
 # %% ../../nbs/autoencoders/01_losses.ipynb #7d744bc3
 def mr_dct_loss(x:Tensor,    # (B, C, H, W) reconstruction
@@ -69,7 +70,7 @@ class ReconstructionLoss(nn.Module):
         known = {**PIXEL_LOSSES, 'perceptual': partial(lpips, weights=perceptual_weights)}
         self.weights = {name: w for name, w in weights.items() if w > 0}
         if not self.weights or not set(weights) <= set(known):
-            raise ValueError(f"weights: {weights} is not allowed; allowed: at least one positive of {', '.join(known)}")
+            raise refusal('weights', weights, f"at least one positive of {', '.join(known)}")
         if 'perceptual' in self.weights: _need_backbone(perceptual_weights)
         self.losses = {name: known[name] for name in self.weights}
 
@@ -79,5 +80,6 @@ class ReconstructionLoss(nn.Module):
 
 # %% ../../nbs/autoencoders/01_losses.ipynb #7229437e
 def _need_backbone(path): # fail before training, not in its first step
-    if path is None: raise ValueError('perceptual_weights: None is not allowed; allowed: a local file with the backbone of LPIPS, since nothing is downloaded')
+    allowed = 'a local file with the backbone of LPIPS, since nothing is downloaded'
+    if path is None: raise refusal('perceptual_weights', path, allowed)
     lpips_network(path)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .layers import Decoder, Encoder, ScaleDecoder, ScaleEncoder
 from ..bits import read_checkpoint
-from ..config import Config, ConfigError, choice, from_preset, preset_name, register, within
+from ..config import Config, ConfigError, choice, from_preset, preset_name, refusal, register, within
 from ..sparse.dictionary import DictionaryLearning
 from ..sparse.ksvd import KSVDDictionaryLearning
 from ..sparse.scales import GaussianScales
@@ -44,7 +44,8 @@ class AutoencoderConfig(Config):
 
     def check(self):
         if self.perceptual_weight and not self.perceptual_weights:
-            raise ConfigError(f'{self.where()}.perceptual_weight: {self.perceptual_weight} needs {self.where()}.perceptual_weights, a local file; nothing is downloaded')
+            allowed = f'0 without {self.where()}.perceptual_weights, a local file, since nothing is downloaded'
+            raise refusal(f'{self.where()}.perceptual_weight', self.perceptual_weight, allowed, error=ConfigError)
 
 # %% ../../nbs/autoencoders/02_models.ipynb #b69ae89e
 @dataclass
@@ -71,7 +72,8 @@ class DLVAEConfig(AutoencoderConfig):
     def check(self):
         super().check()
         if self.sparsity_level > self.num_embeddings:
-            raise ConfigError(f'{self.where()}.sparsity_level: {self.sparsity_level} must not exceed {self.where()}.num_embeddings = {self.num_embeddings}')
+            allowed = f'at most {self.where()}.num_embeddings = {self.num_embeddings}'
+            raise refusal(f'{self.where()}.sparsity_level', self.sparsity_level, allowed, error=ConfigError)
 
 # %% ../../nbs/autoencoders/02_models.ipynb #9a746f06
 @dataclass
@@ -85,7 +87,8 @@ class LASERConfig(DLVAEConfig):
     def check(self):
         super().check()
         if self.use_online_learning and self.ksvd_iterations:
-            raise ConfigError(f'{self.where()}.use_online_learning: True needs {self.where()}.ksvd_iterations=0, which is {self.ksvd_iterations}')
+            where = f'with {self.where()}.ksvd_iterations = {self.ksvd_iterations}'
+            raise refusal(f'{self.where()}.use_online_learning', True, 'False', where, error=ConfigError)
 
 # %% ../../nbs/autoencoders/02_models.ipynb #5d9bf0b0
 @dataclass
@@ -93,14 +96,14 @@ class HierarchicalConfig(AutoencoderConfig):
     "Latent images at several scales, entropy coded; trained for rate and distortion."
     num_scales:int = within(3, 1, 6) # latent images, each half as large as the next finer one
     embedding_dim:int = within(16, 1, 4096) # channels of each latent image
-    rate_weight:float = within(1e-3, 0., 1e3) # price of one bit per pixel in units of the mean squared error; 1 / (lambda * 255**2) in the terms of learned codecs
+    rate_weight:float = within(1e-3, 0., 1e3) # weight of the rate, in mean squared error per bit per pixel: 1 / (255**2 * lambda) of learned codecs
     prediction_hiddens:int = within(48, 1, 4096) # channels of the networks that predict a scale from the coarser one
 
 # %% ../../nbs/autoencoders/02_models.ipynb #a74a10f3
 def _configured(cls, cfg, overrides): # a configuration from either way of calling
     if cfg is None: return cls(**overrides)
-    if overrides: raise TypeError(f"either a {cls.__name__} or keyword arguments, not both; got also {', '.join(overrides)}")
-    if cls.__name__ not in (c.__name__ for c in type(cfg).__mro__): raise TypeError(f'cfg: {type(cfg).__name__} is not allowed; allowed: {cls.__name__}')
+    if overrides: raise refusal('cfg', ', '.join(overrides), 'one or the other', 'beside it', error=TypeError)
+    if not isinstance(cfg, cls): raise refusal('cfg', type(cfg).__name__, cls.__name__, error=TypeError)
     return cfg
 
 # %% ../../nbs/autoencoders/02_models.ipynb #d6afb4aa
@@ -114,52 +117,61 @@ class Autoencoder(nn.Module):
                 ):
         super().__init__()
         self.cfg = c = _configured(self.config, cfg, overrides)
-        self.make_layers(c, dict(num_hiddens=c.num_hiddens, num_residual_blocks=c.num_residual_blocks, num_residual_hiddens=c.num_residual_hiddens, num_downsamples=c.num_downsamples))
+        shared = 'num_hiddens', 'num_residual_blocks', 'num_residual_hiddens', 'num_downsamples'
+        self.make_layers(c, {name: getattr(c, name) for name in shared})
 
     def make_layers(self, c, shared):
         self.encoder = nn.Sequential(Encoder(c.in_channels, **shared), nn.Conv2d(c.num_hiddens, c.embedding_dim, 1))
         self.bottleneck = self.make_bottleneck(c)
         self.decoder = Decoder(c.in_channels, c.embedding_dim, **shared)
 
-    @property
-    def stride(self): # pixels per step of the code's coarsest grid
-        return 2**self.cfg.num_downsamples * getattr(self.cfg, 'patch_size', 1)
-
-    @property
-    def latent_channels(self): # channels of each latent image, from coarse to fine
-        return [self.cfg.embedding_dim] * getattr(self.cfg, 'num_scales', 1)
-
-    @property
-    def bit_price(self): # what one bit per pixel costs in the loss; 1 where the loss has no rate
-        return getattr(self.cfg, 'rate_weight', 1.)
-
-    def encode(self, x:Tensor # (B, C, H, W) in [0, 1]
-              )->Tensor:      # (B, embedding_dim, h, w) latent image before the bottleneck
-        return self.encoder(2 * pad_to_multiple(x, self.stride, self.cfg.pad, small='replicate') - 1)
-
-    def decode(self, z_q:Tensor # (B, embedding_dim, h, w) quantized latent image
-              )->Tensor:        # (B, C, H, W), around [0, 1]
-        return (self.decoder(z_q) + 1) / 2
-
-    def forward(self, x:Tensor, # (B, C, H, W) in [0, 1]
-                return_latents:bool=False # give the encoder's latent images too
-               )->tuple:       # reconstruction (B, C, H, W), bottleneck loss, code; on request the list of latent images, from coarse to fine
-        z = self.encode(x)
-        z_q, loss, code = self.bottleneck(z)
-        out = self.decode(z_q)[..., :x.shape[-2], :x.shape[-1]], loss, code
-        return (*out, z if isinstance(z, list) else [z]) if return_latents else out
-
     def bits(self, code)->float: return self.bottleneck.bits(code)
+
+# %% ../../nbs/autoencoders/02_models.ipynb #2ee881e9
+@patch(as_prop=True)
+def stride(self:Autoencoder)->int: # pixels per step of the code's coarsest grid
+    return 2**self.cfg.num_downsamples
+
+@patch(as_prop=True)
+def latent_channels(self:Autoencoder)->list: # channels of each latent image, from coarse to fine
+    return [self.cfg.embedding_dim]
+
+@patch(as_prop=True)
+def rate_weight(self:Autoencoder)->float: # weight of one bit per pixel in the loss; 1 where the loss has no rate
+    return 1.
+
+# %% ../../nbs/autoencoders/02_models.ipynb #09a2167b
+@patch
+def encode(self:Autoencoder,
+           x:Tensor # (B, C, H, W) in [0, 1]
+          )->Tensor: # (B, embedding_dim, h, w) latent image before the bottleneck
+    return self.encoder(2 * pad_to_multiple(x, self.stride, self.cfg.pad, small='replicate') - 1)
+
+@patch
+def decode(self:Autoencoder,
+           z_q:Tensor # (B, embedding_dim, h, w) quantized latent image
+          )->Tensor:  # (B, C, H, W), around [0, 1]
+    return (self.decoder(z_q) + 1) / 2
+
+@patch
+def forward(self:Autoencoder,
+            x:Tensor, # (B, C, H, W) in [0, 1]
+            return_latents:bool=False # give the encoder's latent images too
+           )->tuple:  # reconstruction (B, C, H, W), bottleneck loss, code; on request the latent images, from coarse to fine
+    z = self.encode(x)
+    z_q, loss, code = self.bottleneck(z)
+    out = self.decode(z_q)[..., :x.shape[-2], :x.shape[-1]], loss, code
+    return (*out, z if isinstance(z, list) else [z]) if return_latents else out
 
 # %% ../../nbs/autoencoders/02_models.ipynb #987afdf1
 class VQVAE(Autoencoder):
-    "Vector-quantized variational autoencoder (van den Oord et al. 2017), residual (Zeghidour et al. 2021) with `num_quantizers` > 1."
+    "Vector-quantized autoencoder (van den Oord et al. 2017), residual (Zeghidour et al. 2021) if `num_quantizers` > 1."
     config, loss_name = VQVAEConfig, 'vq_loss'
 
     @staticmethod
     def make_bottleneck(c):
-        options = dict(commitment_cost=c.commitment_cost, codebook_update=c.codebook_update, decay=c.decay, kmeans_init=c.kmeans_init,
-                       revive_after=c.revive_after, rotation_trick=c.rotation_trick)
+        options = dict(commitment_cost=c.commitment_cost, codebook_update=c.codebook_update, decay=c.decay,
+                       kmeans_init=c.kmeans_init, revive_after=c.revive_after, rotation_trick=c.rotation_trick)
         if c.num_quantizers == 1: return VectorQuantizer(c.num_embeddings, c.embedding_dim, **options)
         return ResidualVectorQuantizer(c.num_quantizers, c.num_embeddings, c.embedding_dim, **options)
 
@@ -175,19 +187,26 @@ class VQVAE(Autoencoder):
                            )->Tensor:             # (B, C, H*stride, W*stride)
         "The image of a sequence of tokens."
         q = self.cfg.num_quantizers
-        if indices.shape[1:] != (q * H * W,): raise ValueError(f'indices: shape {tuple(indices.shape)} is not allowed; allowed: (B, {q * H * W}) for H={H}, W={W}')
+        if indices.shape[1:] != (q * H * W,):
+            raise refusal('indices', tuple(indices.shape), f'(B, {q * H * W}) for H={H}, W={W}', what='shape')
         grid = (H, W) if q == 1 else (q, H, W)
         return self.decode(self.bottleneck.decode(indices.view(-1, *grid)))
 
 # %% ../../nbs/autoencoders/02_models.ipynb #25784841
+def _sparse_options(c): # what both sparse bottlenecks take from a configuration
+    shared = 'commitment_cost', 'dictionary_weight', 'patch_size', 'coef_bits'
+    return {name: getattr(c, name) for name in shared}
+
 class DLVAE(Autoencoder):
     "Autoencoder with a sparse bottleneck, dictionary by gradient descent."
     config, loss_name = DLVAEConfig, 'dl_loss'
 
     @staticmethod
     def make_bottleneck(c):
-        return DictionaryLearning(c.num_embeddings, c.embedding_dim, c.sparsity_level, commitment_cost=c.commitment_cost,
-                                  dictionary_weight=c.dictionary_weight, patch_size=c.patch_size, coef_bits=c.coef_bits)
+        return DictionaryLearning(c.num_embeddings, c.embedding_dim, c.sparsity_level, **_sparse_options(c))
+
+    @property
+    def stride(self): return 2**self.cfg.num_downsamples * self.cfg.patch_size
 
 # %% ../../nbs/autoencoders/02_models.ipynb #f6e463de
 class LASER(Autoencoder):
@@ -196,23 +215,36 @@ class LASER(Autoencoder):
 
     @staticmethod
     def make_bottleneck(c):
-        return KSVDDictionaryLearning(c.num_embeddings, c.embedding_dim, c.sparsity_level, commitment_cost=c.commitment_cost,
-                                      ksvd_iterations=c.ksvd_iterations, normalize_atoms=c.normalize_atoms, patch_size=c.patch_size,
-                                      use_online_learning=c.use_online_learning, dict_learning_rate=c.dict_learning_rate,
-                                      dictionary_weight=c.dictionary_weight, coef_bits=c.coef_bits)
+        updates = dict(ksvd_iterations=c.ksvd_iterations, normalize_atoms=c.normalize_atoms,
+                       use_online_learning=c.use_online_learning, dict_learning_rate=c.dict_learning_rate)
+        sizes = c.num_embeddings, c.embedding_dim, c.sparsity_level
+        return KSVDDictionaryLearning(*sizes, **_sparse_options(c), **updates)
+
+    @property
+    def stride(self): return 2**self.cfg.num_downsamples * self.cfg.patch_size
 
 # %% ../../nbs/autoencoders/02_models.ipynb #8ec2546f
 class Hierarchical(Autoencoder):
-    "Latent images at several scales, each predicted from the coarser one and entropy coded; `encode` and `decode` take lists from coarse to fine."
+    """Latent images at several scales, each predicted from the coarser one and entropy coded.
+
+    The latents of `encode` and `decode` are lists, from coarse to fine.
+    """
     config, loss_name = HierarchicalConfig, 'rate_loss'
 
     def make_layers(self, c, shared):
         self.encoder = ScaleEncoder(c.num_scales, c.in_channels, c.embedding_dim, **shared)
-        self.bottleneck = GaussianScales(c.num_scales, c.embedding_dim, c.prediction_hiddens, c.rate_weight, 2**c.num_downsamples)
+        sizes = c.num_scales, c.embedding_dim, c.prediction_hiddens
+        self.bottleneck = GaussianScales(*sizes, c.rate_weight, 2**c.num_downsamples)
         self.decoder = ScaleDecoder(c.num_scales, c.in_channels, c.embedding_dim, **shared)
 
     @property
     def stride(self): return 2**(self.cfg.num_downsamples + self.cfg.num_scales - 1)
+
+    @property
+    def latent_channels(self): return [self.cfg.embedding_dim] * self.cfg.num_scales
+
+    @property
+    def rate_weight(self): return self.cfg.rate_weight
 
 # %% ../../nbs/autoencoders/02_models.ipynb #517f3ea9
 MODELS = {'vqvae': VQVAE, 'dlvae': DLVAE, 'laser': LASER, 'hierarchical': Hierarchical}
@@ -223,14 +255,15 @@ register('model', 'rqvae', VQVAEConfig, num_quantizers=4, num_embeddings=256)
 def build_model(cfg:Config # configuration of a model
                )->Autoencoder:
     "The model that a configuration describes."
-    for model in MODELS.values():
-        if model.config.__name__ == type(cfg).__name__: return model(cfg)
-    raise TypeError(f"cfg: {type(cfg).__name__} is not allowed; allowed: {', '.join(m.config.__name__ for m in MODELS.values())}")
+    models = {model.config: model for model in MODELS.values()}
+    if type(cfg) in models: return models[type(cfg)](cfg)
+    raise refusal('cfg', type(cfg).__name__, ', '.join(c.__name__ for c in models), error=TypeError)
 
 # %% ../../nbs/autoencoders/02_models.ipynb #816032cd
 def _model_of(checkpoint, path): # the model inside, with its weights
+    allowed = "'hyper_parameters' and 'state_dict'"
     try: values, state = checkpoint['hyper_parameters']['model'], checkpoint['state_dict']
-    except (KeyError, TypeError): raise ValueError(f"{path}: no model inside; allowed: a checkpoint with 'hyper_parameters' and 'state_dict'") from None
+    except (KeyError, TypeError): raise refusal(str(path), type(checkpoint).__name__, allowed, what='content') from None
     model = build_model(from_preset('model', values))
     model.load_state_dict({k.removeprefix('model.'): v for k, v in state.items() if k.startswith('model.')})
     return model.eval()
@@ -243,11 +276,12 @@ def load_from_checkpoint(cls:Autoencoder,
                         )->Autoencoder:     # in eval mode, ready to reconstruct
     "The model that training saved; a checkpoint of another model is refused."
     model = _model_of(read_checkpoint(path), path)
-    if not isinstance(model, cls): raise ValueError(f'{path}: holds a {type(model).__name__}; allowed: {cls.__name__}')
+    if not isinstance(model, cls): raise refusal(str(path), type(model).__name__, cls.__name__, what='model')
     return model.to(map_location)
 
 # %% ../../nbs/autoencoders/02_models.ipynb #c05f9833
 def checkpoint_of(model:Autoencoder)->dict: # what `load_from_checkpoint` reads, without a trainer's state
     "Weights and configuration of a model, for `torch.save`."
     values = {'preset': preset_name('model', model.cfg), **model.cfg.to_dict()}
-    return {'hyper_parameters': {'model': values}, 'state_dict': {f'model.{k}': v for k, v in model.state_dict().items()}}
+    state = {f'model.{k}': v for k, v in model.state_dict().items()}
+    return {'hyper_parameters': {'model': values}, 'state_dict': state}

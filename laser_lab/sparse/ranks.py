@@ -65,7 +65,7 @@ def free_port()->int:
 # %% ../../nbs/sparse/03_ranks.ipynb #9de8dd6b
 def run_on_ranks(source:str,  # Python text that every rank executes after joining the group
                  ranks:int=2,  # number of processes
-                 timeout:float=120  # seconds until the processes are stopped
+                 timeout:float=600  # seconds until the processes are stopped
                 )->list[str]:  # what each rank printed
     "Run a text on several CPU processes joined by gloo; a failing rank raises its error text."
     head = 'import torch, torch.distributed as dist\ntorch.set_num_threads(1)\ndist.init_process_group("gloo")\n'

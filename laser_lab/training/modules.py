@@ -70,7 +70,7 @@ def losses_of(self:AutoencoderModule, batch): # losses by name, reconstruction a
     x_recon, bottleneck, code, latents = self.model(x, return_latents=True)
     recon, parts = self.criterion(x_recon, target_of(batch))
     names = {f'{n}_loss': v for n, v in parts.items() if n != 'mse'}
-    if self.training and self.interscale is not None and self.interscale.enabled: names['interscale_loss'] = self.model.bit_price * self.interscale(latents)
+    if self.training and self.interscale is not None and self.interscale.enabled: names['interscale_loss'] = self.model.rate_weight * self.interscale(latents)
     return {'loss': recon + bottleneck + names.get('interscale_loss', 0.), 'recon_loss': parts.get('mse', recon), self.model.loss_name: bottleneck, **names}, x_recon, code
 
 # %% ../../nbs/training/05_modules.ipynb #f6d2f533
