@@ -3,24 +3,26 @@
 import lazy_loader
 
 modules = [
-    'baselines', 'bitstream', 'context', 'entropy', 'evaluate', 'exact', 'hpcm', 'layers', 'literal', 'schedule',
-    'start']
+    'bitstream', 'build', 'coders', 'context', 'curves', 'entropy', 'evaluate', 'exact', 'files', 'hpcm', 'layers',
+    'literal', 'schedule', 'start', 'weights']
 names = {
-    'baselines': [
-        'CompressAIConfig', 'build_codec', 'codec_checkpoint', 'codec_from', 'compressai_model', 'first_reaching',
-        'is_codec', 'load_codec', 'parameters_of', 'widths_for'],
     'bitstream': [
-        'BYTES_PER_PIXEL', 'BadStream', 'COLOURS', 'DEFAULT_MODEL', 'FLOATS', 'Header', 'LONGEST_HEADER', 'LOSSLESS',
-        'LlcCodec', 'MAGIC', 'MAX_PIXELS', 'MOST_WEIGHTS', 'NAME', 'PACKED', 'PILLOW_NAMES', 'READ_ANYWAY', 'SMALL',
-        'STRUCTURE', 'VERSION', 'WEIGHTS', 'WEIGHTS_LAYOUT', 'about_weights', 'below', 'check_header', 'check_length',
-        'check_loaded', 'check_size', 'check_stored', 'check_suffix', 'check_whole', 'codec_of', 'compress_file',
-        'compress_files', 'continued_pixels', 'convert', 'curve_named', 'decompress_file', 'decompress_files',
-        'empty_model', 'expected', 'fields', 'find_model', 'halved', 'hash_tensors', 'is_whole', 'latents_hash',
-        'load_weights', 'model_names', 'name_of', 'opened_weights', 'pack_header', 'planned', 'read_file',
-        'read_header', 'read_llc', 'save_image', 'save_weights', 'seal_file', 'shipped_model', 'sources',
-        'split_header', 'stored', 'tables_hash', 'told_of', 'weights_hash', 'write_llc'],
+        'ALWAYS_ALLOWED_PIXELS', 'BYTES_PER_PIXEL', 'BadStream', 'COLOURS', 'Header', 'MAGIC', 'MAX_PIXELS',
+        'MODEL_NAME', 'SIZE_GRID', 'VERSION', 'check_header', 'check_image_size', 'check_length', 'check_whole',
+        'hash_tensors', 'header_fields', 'is_whole', 'latents_hash', 'pack_header', 'padded_pixels', 'read_header',
+        'seal_file', 'split_header'],
+    'build': [
+        'CompressAIConfig', 'build_codec', 'codec_checkpoint', 'codec_from', 'compressai_model', 'first_reaching',
+        'is_codec', 'load_codec', 'num_parameters', 'widths_for'],
+    'coders': [
+        'ARITHMETIC', 'Codec', 'FLOATS', 'LearnedCodec', 'LlcCodec', 'PillowCodec', 'latent_stride', 'named_codec',
+        'pack_strings', 'pillow_options', 'read_llc', 'to_picture', 'unpack_strings', 'write_llc'],
     'context': [
         'Context', 'SpatialPrior', 'filled', 'sample_params'],
+    'curves': [
+        'NOT_STATED', 'PILLOW_CURVES', 'PILLOW_NAMES', 'anchors', 'anchors_for', 'bd_rates', 'bd_row',
+        'evaluate_folder', 'named_curve', 'pillow_curve', 'published_curves', 'published_set', 'quoted_bd_rates',
+        'rd_curve', 'rd_pairs'],
     'entropy': [
         'BETA', 'BoundedBelow', 'FARTHEST', 'FARTHEST_OFFSET', 'GeneralisedGaussian', 'GeneralisedGaussianCDF',
         'LARGEST', 'LowerBound', 'MIDDLE', 'OCTAVES', 'TAIL', 'Tables', 'as_letters', 'bin_likelihood', 'by_table',
@@ -28,15 +30,17 @@ names = {
         'ggd_cdf', 'ggd_density', 'ggd_quantile', 'ggd_tail', 'look_up', 'piece', 'scale_rows', 'scale_table',
         'scale_weights', 'table_index', 'tail_fit', 'thresholds', 'to_power'],
     'evaluate': [
-        'Codec', 'FIELDS', 'LAYOUT', 'Learned', 'NULLABLE', 'PILLOW_CURVES', 'Pillow', 'TEXT', 'anchor_set', 'anchors',
-        'anchors_for', 'average', 'bd_rates', 'bd_row', 'check_fields', 'check_numbers', 'check_point', 'check_results',
-        'decibels', 'evaluate_folder', 'finite', 'halve', 'image_ms_ssim', 'image_psnr', 'latent_stride',
-        'load_results', 'mean_of', 'measure_image', 'named_images', 'opened', 'pack_strings', 'pillow_curve',
-        'pillow_options', 'rd_curve', 'rd_pairs', 'save_results', 'to_picture', 'unpack_strings'],
+        'NULLABLE', 'RESULTS_LAYOUT', 'RESULT_FIELDS', 'TEXT', 'average_measures', 'check_fields', 'check_numbers',
+        'check_point', 'check_results', 'decibels', 'finite_or_none', 'half_size', 'image_ms_ssim', 'image_psnr',
+        'kind_of_value', 'load_results', 'mean_or_none', 'measure_image', 'named_images', 'open_images', 'save_results'],
     'exact': [
         'DIGITS', 'ExactAttention', 'ExactConv', 'ExactUp', 'Grid', 'HELD', 'INPUT_BITS', 'REACH', 'UNSET',
         'WEIGHT_BITS', 'calibrate', 'depthwise', 'exact_softmax', 'exp_table', 'fraction_for', 'input_bits',
         'made_exact', 'product', 'snap', 'snapped_weight'],
+    'files': [
+        'ALWAYS_READ_BYTES', 'LONGEST_HEADER', 'LOSSLESS', 'check_suffix', 'compress_file', 'compress_files',
+        'decompress_file', 'decompress_files', 'files_below', 'input_files', 'output_paths', 'process_files',
+        'read_llc_file', 'save_image'],
     'hpcm': [
         'AS_PUBLISHED', 'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'MULTIPLE', 'RENAMED', 'STORED', 'STRIDE',
         'TRAINED_WITH', 'channel_index', 'finished', 'from_official', 'hpcm_base', 'hpcm_large', 'hpcm_small',
@@ -57,6 +61,11 @@ names = {
     'start': [
         'at_rest', 'axes_of', 'best_step', 'cells_of', 'fit_layer', 'fit_transforms', 'mirror', 'pass_through',
         'quiet_context', 'resampling', 'start_from', 'usual_scale'],
+    'weights': [
+        'DEFAULT_MODEL', 'MOST_WEIGHTS', 'RUN_WEIGHTS', 'STRUCTURE', 'TENSOR_TYPES', 'WEIGHTS', 'WEIGHTS_LAYOUT',
+        'check_loaded', 'check_tensors', 'describe_run', 'describe_weights', 'empty_model', 'expected_tensors',
+        'find_model', 'load_weights', 'model_name', 'model_names', 'open_weights', 'save_weights', 'shipped_model',
+        'stored_tensors', 'tables_hash', 'to_half_precision', 'weights_hash', 'weights_metadata'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .. import metrics
-from ..codec.baselines import build_codec
+from ..codec.build import build_codec
 from ..codec.hpcm import HPCM, MULTIPLE
 from ..config import ConfigError, preset_name, register
 from ..data import DataConfig, load_photos, to_tensor
@@ -174,11 +174,11 @@ def pack(model:nn.Module, # trained
          provenance:dict  # JSON values
         ):
     "Write the weights with which files of images are made; other codecs than HPCM have none."
-    from laser_lab.codec.bitstream import PACKED, halved, save_weights
+    from laser_lab.codec.weights import RUN_WEIGHTS, save_weights, to_half_precision
     from laser_lab.codec.hpcm import make_exact
     if not isinstance(model, HPCM): return
     photos = torch.cat([to_tensor(p) for p in load_photos(128).values()]).to(model.means_hyper.device)
-    with torch.no_grad(): save_weights(make_exact(halved(model), photos), Path(folder)/PACKED, provenance)
+    with torch.no_grad(): save_weights(make_exact(to_half_precision(model), photos), Path(folder)/RUN_WEIGHTS, provenance)
 
 # %% ../../nbs/training/06_codec.ipynb #4b708d97
 def check_codec(cfg): # `RunConfig`

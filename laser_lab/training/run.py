@@ -14,7 +14,7 @@ import torch
 
 from ..autoencoders.models import Autoencoder
 from ..bits import read_checkpoint
-from ..codec.baselines import is_codec, load_codec
+from ..codec.build import is_codec, load_codec
 from ..config import Config, ConfigError, of_group, within, write_json
 from ..data import make_dataloaders
 from .callbacks import InterScale, Truncation

@@ -22,8 +22,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from torch import Tensor
 
-from ..codec.bitstream import WEIGHTS, LlcCodec, find_model, model_names, name_of, read_header, told_of
-from ..codec.evaluate import Pillow, image_psnr, to_picture
+from ..codec.bitstream import read_header
+from ..codec.coders import LlcCodec, PillowCodec, to_picture
+from ..codec.weights import WEIGHTS, describe_weights, find_model, model_name, model_names
+from ..codec.evaluate import image_psnr
 from ..codec.hpcm import HPCM, MULTIPLE, hpcm_small
 from ..codec.schedule import plan, spread
 from ..codec.start import start_from
@@ -77,7 +79,7 @@ def described(model:HPCM, cfg:CodecExplorerConfig, folder=WEIGHTS)->str: # one l
     "Where the weights come from."
     if cfg.model == START: return f'{START} (lambda {model.cfg.lmbda:.3g}): fitted to the other photographs of this page'
     if cfg.model == GIVEN: return f'weights as they stand in {cfg.path} (lambda {model.cfg.lmbda:.3g})'
-    return f'{cfg.model} (lambda {model.cfg.lmbda:.3g}): ' + (told_of(Path(folder)/f'{cfg.model}.safetensors') or 'shipped weights')
+    return f'{cfg.model} (lambda {model.cfg.lmbda:.3g}): ' + (describe_weights(Path(folder)/f'{cfg.model}.safetensors') or 'shipped weights')
 
 # %% ../../nbs/workbench/07_codec.ipynb #988fbd4b
 def chosen_model(cfg:CodecExplorerConfig # settings
@@ -86,7 +88,7 @@ def chosen_model(cfg:CodecExplorerConfig # settings
     if cfg.model == START: model, name = untrained(cfg.photo, cfg.lmbda), 'klt-start'
     else:
         given = cfg.path if cfg.model == GIVEN else cfg.model
-        model, name = find_model(given), name_of(given)
+        model, name = find_model(given), model_name(given)
     return model, name, described(model, cfg)
 
 # %% ../../nbs/workbench/07_codec.ipynb #eee2f416
@@ -166,7 +168,7 @@ def same_quality(image:np.ndarray,   # uint8 (H, W, 3)
     "Size of a JPEG file with a certain PSNR."
     @cache
     def written(quality):
-        codec = Pillow('JPEG', quality, subsampling)
+        codec = PillowCodec('JPEG', quality, subsampling)
         data = codec.encode(image)
         return len(data), image_psnr(image, codec.decode(data)) or math.inf
     above = bisect_left(range(1, 101), wanted, key=lambda q: written(q)[1]) + 1

@@ -15,9 +15,8 @@ import pandas as pd
 import torch
 
 from ..autoencoders.models import Autoencoder
-from ..codec.baselines import is_codec
-from ..codec.bitstream import codec_of
-from ..codec.evaluate import to_picture
+from ..codec.build import is_codec
+from ..codec.coders import named_codec, to_picture
 from ..config import Config, load_config, of_group, within, write_atomic, write_json
 from ..data import make_dataloaders, to_tensor
 from ..metrics import usage
@@ -51,7 +50,7 @@ def _from_code(run, x): # what an autoencoder makes of images
                 counts=usage(model.bottleneck.indices(code), model.bottleneck.num_embeddings))
 
 def _from_files(run, x): # what a codec makes of images: files, written and read
-    codec = codec_of(run)
+    codec = named_codec(run)
     files = [codec.encode(to_picture(image)) for image in x.split(1)]
     return dict(recon=torch.cat([to_tensor(codec.decode(f)) for f in files]), bpp=8 * sum(map(len, files)) / x[:, 0].numel())
 
