@@ -9,7 +9,7 @@ __all__ = ['PRECISION', 'MEMORIES', 'MAX_ALPHABET', 'good_turing', 'frequencies'
            'unseal', 'write_shape', 'read_shape', 'check_alphabet', 'check_symbols', 'code_array', 'array_bits',
            'read_memory', 'encode_symbols', 'decode_symbols', 'symbol_bits', 'read_checkpoint']
 
-# %% ../nbs/02_bits.ipynb #b8bffaf7
+# %% ../nbs/02_bits.ipynb #fefeba98
 import pickle, zlib
 from itertools import pairwise
 from math import prod
@@ -103,7 +103,8 @@ class Reader:
         self.coder = constriction.stream.queue.RangeDecoder(bytes_to_words(data))
     def read(self, *model):
         try: return self.coder.decode(*model).astype(np.int64)
-        except AssertionError as e: raise ValueError('data: its bytes are not the code of anything under this model') from e
+        except AssertionError as e:
+            raise ValueError('data: its bytes are not the code of anything under this model') from e
     def symbols(self, symbols, frequency):
         return self.read(symbol_model(frequency), len(symbols)) if len(frequency) > 1 else np.zeros_like(symbols)
     def flags(self, flags, probability): return self.read(flag_model(), probability).astype(bool)
@@ -185,10 +186,10 @@ def read_number(data:bytes,         # a stream
     "Inverse of `write_numbers` for one number; at most six bytes long."
     for length, byte in enumerate(data[at:at + 6], 1):
         if byte < 128: return sum((b % 128) << 7 * i for i, b in enumerate(data[at:at + length])), at + length
-    raise ValueError(f'data: no number can be read at byte {at} of {len(data)}; '
-                     'allowed: at most six bytes, all of them there')
+    raise ValueError(f'data: no number can be read at byte {at} of {len(data)}, '
+                     'expected at most six bytes, all of them there')
 
-# %% ../nbs/02_bits.ipynb #70425bbc
+# %% ../nbs/02_bits.ipynb #b4e5f1b5
 def read_numbers(data:bytes,          # a stream
                  at:int,              # where the numbers start
                  count:int            # how many there are
@@ -298,7 +299,7 @@ def encode_symbols(symbols:Tensor,     # integers of any shape, 0 to num_symbols
     header = write_numbers([memory]) + write_shape(symbols.shape)
     return seal(header + writer.to_bytes(), ('symbols', num_symbols, axis))
 
-# %% ../nbs/02_bits.ipynb #8e6add0a
+# %% ../nbs/02_bits.ipynb #519a298d
 def decode_symbols(data:bytes,          # as from `encode_symbols`
                    num_symbols:int,     # as given there
                    axis:int|None=None,  # as given there
@@ -322,14 +323,14 @@ def symbol_bits(symbols:Tensor,     # integers of any shape, 0 to num_symbols - 
     shortest = min(array_bits(symbols, num_symbols, axis, m) for m in memories)
     return shortest + 8 * (len(write_shape(symbols.shape)) + 5)
 
-# %% ../nbs/02_bits.ipynb #6fff2065
+# %% ../nbs/02_bits.ipynb #589452c6
 def read_checkpoint(path  # file written by training
                    )->dict:
     "Tensors and plain values of a checkpoint; a file that would have to run code is refused."
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such checkpoint; allowed: a .ckpt file written by training')
+        raise FileNotFoundError(f'{path}: no such checkpoint, expected a .ckpt file written by training')
     try: return torch.load(path, map_location='cpu', weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as e:
-        raise ValueError(f'{path}: refused; allowed: an intact checkpoint of tensors and plain values '
+        raise ValueError(f'{path}: refused, expected an intact checkpoint of tensors and plain values '
                          f'({type(e).__name__})') from e

@@ -140,7 +140,7 @@ def loader_and_measure(path): # checkpoint of an autoencoder or a codec; two fun
     "How a checkpoint is read and measured."
     from laser_lab.autoencoders.models import Autoencoder
     from laser_lab.bits import read_checkpoint
-    from laser_lab.codec.baselines import is_codec, load_codec
+    from laser_lab.codec.build import is_codec, load_codec
     from laser_lab.config import from_preset
     from laser_lab.training.codec import measure_codec
     from laser_lab.training.modules import measure
@@ -151,12 +151,12 @@ def loader_and_measure(path): # checkpoint of an autoencoder or a codec; two fun
 # %% ../nbs/09_cli.ipynb #7a506fbe
 def evaluate_codecs(cfg): # `EvaluateConfig`
     "Rate and distortion of codecs on a folder: JSON, figure and BD-rates."
-    from laser_lab.codec.bitstream import curve_named
-    from laser_lab.codec.evaluate import anchors, anchors_for, bd_rates, evaluate_folder, rd_pairs
+    from laser_lab.codec.curves import named_curve
+    from laser_lab.codec.curves import anchors, anchors_for, bd_rates, evaluate_folder, rd_pairs
     from laser_lab.training.trainer import environment
     from laser_lab.viz.rates import rates_figure
     if not Path(cfg.folder).is_dir(): raise FileNotFoundError(f'{cfg.folder}: no such folder; allowed: a folder of images')
-    curves = dict(curve_named(name) for name in cfg.codecs)
+    curves = dict(named_curve(name) for name in cfg.codecs)
     known = [*curves, *(anchors(cfg.published) if cfg.published else ())]
     if cfg.anchor not in known: raise ConfigError(f"anchor: {cfg.anchor!r} is not allowed; allowed: {', '.join(map(repr, known))}")
     results = evaluate_folder(cfg.folder, curves, cfg.output, cfg.halved, environment())
@@ -264,7 +264,7 @@ def say_files(verb:str, done:list, failed:list): # as the functions of `codec.bi
 def find_codec(given, device): # as for `find_model`; None for no model
     "The model that a user names; refused in one line."
     import torch
-    from laser_lab.codec.bitstream import find_model
+    from laser_lab.codec.weights import find_model
     if device == 'cuda' and not torch.cuda.is_available(): sys.exit('laser-lab: --device cuda is not allowed, torch finds no GPU; allowed: cpu')
     try: return given and find_model(given, device=device)
     except ValueError as e: sys.exit(f'laser-lab: {e}')
@@ -273,15 +273,18 @@ def find_codec(given, device): # as for `find_model`; None for no model
 def compress_verb(argv): # arguments after `compress`
     "Images to .llc files."
     given = files_parser('compress', 'Write images as .llc files of a learned codec.', 'an .llc file').parse_args(argv)
-    from laser_lab.codec.bitstream import DEFAULT_MODEL, LlcCodec, compress_files, name_of
+    from laser_lab.codec.coders import LlcCodec
+    from laser_lab.codec.files import compress_files
+    from laser_lab.codec.weights import DEFAULT_MODEL, model_name
     given.model = given.model or DEFAULT_MODEL
-    codec = LlcCodec(find_codec(given.model, given.device), name_of(given.model), given.max_pixels)
+    codec = LlcCodec(find_codec(given.model, given.device), model_name(given.model), given.max_pixels)
     say_files('compress', *compress_files(given.inputs, given.output, codec, given.force))
 
 def decompress_verb(argv): # arguments after `decompress`
     "Files .llc to images."
     given = files_parser('decompress', 'Read .llc files back as images.', 'an image file without further loss, such as .png').parse_args(argv)
-    from laser_lab.codec.bitstream import decompress_files, shipped_model
+    from laser_lab.codec.files import decompress_files
+    from laser_lab.codec.weights import shipped_model
     own = find_codec(given.model, given.device)
     find = (lambda name: own) if own else (lambda name: shipped_model(name, device=given.device))
     say_files('decompress', *decompress_files(given.inputs, given.output, find, given.force, max_pixels=given.max_pixels))

@@ -18,9 +18,10 @@ from torch import Tensor
 from ..bits import read_numbers, write_numbers
 from ..config import refusal, renamed
 
-# %% ../../nbs/codec/13_bitstream.ipynb #308b3ee5
-_weights = dict(DEFAULT_MODEL='DEFAULT_MODEL', PACKED='RUN_WEIGHTS', WEIGHTS='WEIGHTS', about_weights='weights_metadata',
-                find_model='find_model', halved='to_half_precision', load_weights='load_weights',
+# %% ../../nbs/codec/13_bitstream.ipynb #c94a0ae1
+_weights = dict(DEFAULT_MODEL='DEFAULT_MODEL', PACKED='RUN_WEIGHTS', WEIGHTS='WEIGHTS',
+                about_weights='weights_metadata', find_model='find_model', halved='to_half_precision',
+                load_weights='load_weights',
                 model_names='model_names', name_of='model_name', save_weights='save_weights',
                 shipped_model='shipped_model', tables_hash='tables_hash', told_of='describe_weights',
                 weights_hash='weights_hash')
@@ -96,7 +97,7 @@ def check_length(start:bytes, # the file's first bytes, or all of them
                  size:int     # of the whole file, bytes
                 ):
     "Refuse what is no file of this format, or not as long as it says."
-    if start[:4] != MAGIC: raise BadStream(f'not an .llc file: it begins with {start[:4]!r}; allowed: {MAGIC!r}')
+    if start[:4] != MAGIC: raise BadStream(f'not an .llc file: it begins with {start[:4]!r}, expected {MAGIC!r}')
     h, at = split_header(start)
     announced = at + h.y + h.z + 4
     if announced != size:
@@ -118,26 +119,26 @@ def padded_pixels(height:int, width:int)->int: # of the image as the networks se
     "Pixels after both sides are padded."
     return SIZE_GRID**2 * -(-height // SIZE_GRID) * -(-width // SIZE_GRID)
 
-# %% ../../nbs/codec/13_bitstream.ipynb #36e11059
+# %% ../../nbs/codec/13_bitstream.ipynb #db97cbe6
 def check_image_size(height:int, width:int, max_pixels:int):
     "Refuse an image that is too large, or no image."
     size = f'{height} x {width}'
-    if not height * width: raise BadStream(f'an image of {size} pixels is not allowed; allowed: at least 1 x 1')
+    if not height * width: raise BadStream(f'an image of {size} pixels, expected at least 1 x 1')
     if height * width > max_pixels: raise BadStream(f'an image of {size} is more than {max_pixels} pixels')
     pixels, most = padded_pixels(height, width), max(2 * max_pixels, ALWAYS_ALLOWED_PIXELS)
-    if pixels > most: raise BadStream(f'an image of {size} is {pixels} pixels to the networks; allowed: at most {most}')
+    if pixels > most: raise BadStream(f'an image of {size} is {pixels} pixels to the networks, expected at most {most}')
 
 # %% ../../nbs/codec/13_bitstream.ipynb #38433371
 def check_header(h:Header, max_pixels:int):
     "Refuse headers that no encoder of ours writes, and images that are too large."
     known = ', '.join(f'{k} ({v})' for k, v in COLOURS.items())
-    if h.colour not in COLOURS: raise BadStream(f'colour space {h.colour} is not known; allowed: {known}')
+    if h.colour not in COLOURS: raise BadStream(f'colour space {h.colour} is not known, expected {known}')
     if not MODEL_NAME.fullmatch(h.model):
-        raise BadStream(f'model {h.model!r} is no name; allowed: up to 32 letters, digits, _, . and -')
+        raise BadStream(f'model {h.model!r} is no name: up to 32 letters, digits, _, . and - make one')
     check_image_size(h.height, h.width, max_pixels)
     most = BYTES_PER_PIXEL * padded_pixels(h.height, h.width)
-    if h.y + h.z > most: raise BadStream(f'strings of {h.y + h.z} bytes are not allowed '
-                                         f'for {h.height} x {h.width} pixels; allowed: at most {most}')
+    if h.y + h.z > most: raise BadStream(f'strings of {h.y + h.z} bytes '
+                                         f'for {h.height} x {h.width} pixels, expected at most {most}')
 
 # %% ../../nbs/codec/13_bitstream.ipynb #cd1185e3
 def read_header(data:bytes,               # a whole file
@@ -146,7 +147,7 @@ def read_header(data:bytes,               # a whole file
     "Everything that a file says, after everything that can be checked without its model; `BadStream` otherwise."
     if not isinstance(data, bytes): raise refusal('data', type(data).__name__, 'bytes', what='type', error=TypeError)
     check_whole(data)
-    if data[4] != VERSION: raise BadStream(f'version {data[4]} of the format; allowed: {VERSION}')
+    if data[4] != VERSION: raise BadStream(f'version {data[4]} of the format, expected {VERSION}')
     h, at = split_header(data)
     check_header(h, max_pixels)
     if pack_header(h) != data[:at] or at + h.y + h.z + 4 != len(data):

@@ -38,7 +38,8 @@ def check(self:CompressAIConfig):
         raise refusal(f'{where}.latent_channels', self.latent_channels, f'{where}.channels = {self.channels}',
                       'for cheng2020-attn', error=ConfigError)
     if self.start == 'klt' and self.architecture not in ('mbt2018-mean', 'bmshj2018-hyperprior'):
-        raise refusal(f'{where}.start', 'klt', "'random', or a hyperprior", f'for {self.architecture}', error=ConfigError)
+        allowed, kind = "'random', or a hyperprior", f'for {self.architecture}'
+        raise refusal(f'{where}.start', 'klt', allowed, kind, error=ConfigError)
     if self.latent_channels % 2:
         raise refusal(f'{where}.latent_channels', self.latent_channels, 'even numbers', error=ConfigError)
 
@@ -123,7 +124,7 @@ def codec_from(checkpoint:dict, # 'hyper_parameters' with the model's configurat
     cfg = from_preset('model', values['model']) if 'model' in values else None
     if not is_codec(cfg):
         raise ValueError(f'{path}: no codec inside; '
-                         'allowed: a checkpoint of a codec, with its configuration and its weights')
+                         'expected a checkpoint of a codec, with its configuration and its weights')
     model = build_codec(cfg)
     model.load_state_dict({k.removeprefix('model.'): v for k, v in state.items() if k.startswith('model.')})
     return model.eval()
@@ -142,4 +143,5 @@ def codec_checkpoint(model:nn.Module # from `build_codec`
                     )->dict:         # tensors and plain values
     "What `load_codec` reads, without a trainer's state."
     values = {'preset': preset_name('model', model.cfg), **model.cfg.to_dict()}
-    return {'hyper_parameters': {'model': values}, 'state_dict': {f'model.{k}': v for k, v in model.state_dict().items()}}
+    state = {f'model.{k}': v for k, v in model.state_dict().items()}
+    return {'hyper_parameters': {'model': values}, 'state_dict': state}

@@ -6,7 +6,7 @@
 __all__ = ['ARITHMETIC', 'FLOATS', 'Codec', 'pillow_options', 'PillowCodec', 'to_picture', 'latent_stride', 'pack_strings',
            'unpack_strings', 'LearnedCodec', 'LlcCodec', 'write_llc', 'read_llc', 'named_codec']
 
-# %% ../../nbs/codec/15_coders.ipynb #7b1d2d9c
+# %% ../../nbs/codec/15_coders.ipynb #957d9b7c
 import io
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +21,8 @@ from .bitstream import (BadStream, MAX_PIXELS, MODEL_NAME, Header, check_header,
                                        latents_hash, read_header, seal_file)
 from .build import load_codec
 from .hpcm import HPCM
-from .weights import WEIGHTS, find_model, model_name, model_names, shipped_model, tables_hash, weights_hash
+from .weights import (WEIGHTS, find_model, model_name, model_names, shipped_model, tables_hash,
+                                     weights_hash)
 from ..config import refusal
 from ..data import to_tensor
 from ..transforms.padding import pad_to_multiple
@@ -44,7 +45,8 @@ def pillow_options(kind:str,        # 'JPEG' or 'WEBP'
     if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
         raise refusal('quality', quality, 'int from 1 to 100')
     choices = ('4:4:4', '4:2:0') if kind == 'JPEG' else ('4:2:0',)
-    if subsampling not in choices: raise refusal('subsampling', subsampling, ', '.join(map(repr, choices)), f'for {kind}')
+    if subsampling not in choices:
+        raise refusal('subsampling', subsampling, ', '.join(map(repr, choices)), f'for {kind}')
     if kind == 'WEBP': return dict(format=kind, quality=quality, method=6 if optimize else 4)
     return dict(format=kind, quality=quality, subsampling=subsampling, optimize=optimize)
 
@@ -75,7 +77,7 @@ def to_picture(x:Tensor      # (1, 3, H, W), nominally in [0, 1]
               )->np.ndarray: # uint8 (H, W, 3)
     "The 8-bit image that a viewer would show; inverse of `to_tensor`."
     wrong = int((~x.isfinite()).sum())
-    if wrong: raise ValueError(f'image: {wrong} values are not finite; allowed: finite numbers, which are clipped to [0, 1]')
+    if wrong: raise ValueError(f'image: {wrong} values are not finite; finite ones are clipped to [0, 1]')
     return (x[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
 # %% ../../nbs/codec/15_coders.ipynb #37d57930
@@ -124,7 +126,7 @@ class LearnedCodec:
         stride = latent_stride(x.shape[-2:], coded['shape'])
         return pack_strings(image.shape[:2], stride, [s[0] for s in coded['strings']])
 
-# %% ../../nbs/codec/15_coders.ipynb #c23e79a8
+# %% ../../nbs/codec/15_coders.ipynb #933a2628
 @patch
 def decode(self:LearnedCodec, data:bytes # from `encode`
           )->np.ndarray:                 # uint8 (H, W, 3)
@@ -205,7 +207,7 @@ def decode(self:LlcCodec, data:bytes # a whole file
         raise BadStream(f'decoded to another latent: {cause}')
     return to_picture(decoded['x_hat'])
 
-# %% ../../nbs/codec/15_coders.ipynb #ee439e68
+# %% ../../nbs/codec/15_coders.ipynb #d4fcab95
 def read_llc(data:bytes,               # a whole file
              model,                    # HPCM with tables, or a function of the name in the file that gives one
              max_pixels:int=MAX_PIXELS # larger images are refused

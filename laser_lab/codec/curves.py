@@ -7,7 +7,7 @@ __all__ = ['PILLOW_CURVES', 'PILLOW_NAMES', 'NOT_STATED', 'pillow_curve', 'named
            'bd_rates', 'published_set', 'published_curves', 'anchors', 'quoted_bd_rates', 'evaluate_folder',
            'anchors_for']
 
-# %% ../../nbs/codec/18_curves.ipynb #318f49c1
+# %% ../../nbs/codec/18_curves.ipynb #a96a1d80
 import glob, json, re
 from copy import deepcopy
 from functools import lru_cache
@@ -26,7 +26,7 @@ def pillow_curve(name:str, # one of `PILLOW_CURVES`
                  qualities=(5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95) # 1 to 100 each
                 )->list:   # of `PillowCodec`
     "A codec of Pillow at several qualities."
-    if name not in PILLOW_CURVES: raise ValueError(f"codec {name!r} is not known; allowed: {', '.join(PILLOW_CURVES)}")
+    if name not in PILLOW_CURVES: raise refusal('name', name, ', '.join(map(repr, PILLOW_CURVES)))
     kind, subsampling = PILLOW_CURVES[name]
     return [PillowCodec(kind, q, subsampling) for q in qualities]
 
@@ -93,12 +93,15 @@ def published_set(dataset:str # e.g. 'kodak', 'clic_pro_valid' or 'tecnick'
     if dataset not in sets: raise refusal('dataset', dataset, ', '.join(map(repr, sets)))
     return dict(sets[dataset])
 
-# %% ../../nbs/codec/18_curves.ipynb #50de422e
+# %% ../../nbs/codec/18_curves.ipynb #43db6872
 NOT_STATED = dict(version='', trained_for='', psnr=None, ms_ssim=None, ms_ssim_db=None, paper='', default_name='')
 
 def published_curves(dataset:str # e.g. 'kodak', 'clic_pro_valid' or 'tecnick'
-                    )->list:     # of dicts: codec, version (software and options), trained_for, bpp, psnr (dB), ms_ssim, ms_ssim_db, kind (who measured), paper, source, default_name
-    "What was published for a set of images: points as lists that rise in bpp, None or '' for what a source does not state."
+                    )->list:     # of dicts: codec, version, trained_for, bpp, psnr (dB), ms_ssim, ms_ssim_db, kind, paper, source, default_name
+    """What was published for a set of images.
+
+    Points are lists that rise in bpp; `version` names software and options, `kind` who measured. None or '' stands for what a source does not state.
+    """
     published_set(dataset)
     return [NOT_STATED | deepcopy(c) for c in _published()['curves'] if c['dataset'] == dataset]
 
@@ -108,7 +111,7 @@ def anchors(dataset:str # e.g. 'kodak', 'clic_pro_valid' or 'tecnick'
     chosen = [c for c in published_curves(dataset) if c['default_name']]
     return {f"{c['default_name']} (published)": list(zip(c['bpp'], c['psnr'])) for c in chosen}
 
-# %% ../../nbs/codec/18_curves.ipynb #16642983
+# %% ../../nbs/codec/18_curves.ipynb #71bc33e6
 def quoted_bd_rates(dataset:str # e.g. 'kodak', 'clic_pro_valid' or 'tecnick'
                    )->list:     # of dicts: dataset, codec, anchor (and its version), bd_rate (percent), source
     "BD-rates that papers and repositories quote for a set of images, not computed here."
@@ -138,7 +141,7 @@ def anchors_for(results:dict, # from `evaluate_folder`
     "Published curves to stand beside a measurement, if its images can be those of the set."
     known = published_set(dataset)
     counts = {p['mean']['images'] for points in results['curves'].values() for p in points}
-    if results['halved']: raise ValueError(f'{dataset}: the images were halved; allowed: the images as they were published')
+    if results['halved']: raise ValueError(f'{dataset}: the images were halved, expected as they were published')
     if counts == {known['images']}: return anchors(dataset)
     measured = ', '.join(map(str, sorted(counts)))
-    raise ValueError(f"{dataset}: {measured} images were measured; allowed: the {known['images']} of {known['title']}")
+    raise ValueError(f"{dataset}: {measured} images were measured, expected the {known['images']} of {known['title']}")

@@ -20,11 +20,12 @@ from ..config import refusal, renamed, write_json
 from ..data import BadImage, list_images, read_image, to_tensor
 from ..metrics import ms_ssim, psnr
 
-# %% ../../nbs/codec/17_evaluate.ipynb #91f63e96
+# %% ../../nbs/codec/17_evaluate.ipynb #97c81bb8
 _coders = dict(Learned='LearnedCodec', Pillow='PillowCodec', latent_stride='latent_stride', pack_strings='pack_strings',
                pillow_options='pillow_options', to_picture='to_picture', unpack_strings='unpack_strings')
 _curves = ('PILLOW_CURVES anchors anchors_for bd_rates bd_row evaluate_folder pillow_curve rd_curve rd_pairs').split()
-__getattr__ = renamed(__name__, average='laser_lab.codec.evaluate:average_measures', anchor_set='laser_lab.codec.curves:published_set',
+__getattr__ = renamed(__name__, average='laser_lab.codec.evaluate:average_measures',
+                      anchor_set='laser_lab.codec.curves:published_set',
                       halve='laser_lab.codec.evaluate:half_size', opened='laser_lab.codec.evaluate:open_images',
                       read_numbers='laser_lab.bits:read_numbers',
                       **{old: f'laser_lab.codec.coders:{new}' for old, new in _coders.items()},
@@ -66,8 +67,8 @@ def measure_image(codec:Codec,     # with `encode` and `decode`
     decoded = codec.decode(data)
     end, (height, width) = perf_counter(), image.shape[:2]
     if decoded.shape != image.shape or decoded.dtype != np.uint8:
-        raise ValueError(f'{codec.name}: returned {decoded.dtype} {decoded.shape} for uint8 {image.shape}; '
-                         'allowed: an image of the same size')
+        raise ValueError(f'{codec.name}: returned {decoded.dtype} {decoded.shape} for uint8 {image.shape}, '
+                         'expected an image of the same size')
     similarity = image_ms_ssim(image, decoded)
     return dict(height=height, width=width, bytes=len(data), bpp=8 * len(data) / (height * width),
                 psnr=image_psnr(image, decoded), ms_ssim=similarity,
@@ -130,8 +131,8 @@ def evaluate(codec:Codec,            # with `name`, `encode` and `decode`
     from tqdm.auto import tqdm
     codec.decode(codec.encode(np.full((64, 64, 3), 128, np.uint8)))
     rows, skipped, opened = [], [], open_images(images, bad_files, max_pixels)
-    bar = dict(desc=codec.name, total=len(named_images(images)), unit='image', leave=False, disable=None if progress else True)
-    for name, image in tqdm(opened, **bar):
+    total, disable = len(named_images(images)), None if progress else True
+    for name, image in tqdm(opened, codec.name, total, unit='image', leave=False, disable=disable):
         if image is None: skipped.append(name)
         else: rows.append(dict(name=name, **measure_image(codec, prepare(image) if prepare else image)))
     if rows: return dict(codec=codec.name, mean=average_measures(rows), images=rows, skipped=skipped)
@@ -156,7 +157,7 @@ def check_fields(given,    # what should be an object
         raise refusal(where, type(given).__name__, f"an object with {', '.join(wanted)}", what='type')
     for name in [n for n in wanted if n not in given]: raise ValueError(f'{where}: {name!r} is missing')
     for name in [n for n in given if n not in wanted]:
-        raise ValueError(f"{where}: {name!r} is not known; allowed: {', '.join(wanted)}")
+        raise ValueError(f"{where}: {name!r} is not known, expected {', '.join(wanted)}")
 
 # %% ../../nbs/codec/17_evaluate.ipynb #255b3f67
 def kind_of_value(name:str # of a field

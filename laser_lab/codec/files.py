@@ -7,7 +7,7 @@ __all__ = ['LONGEST_HEADER', 'ALWAYS_READ_BYTES', 'LOSSLESS', 'read_llc_file', '
            'decompress_file', 'files_below', 'input_files', 'output_paths', 'process_files', 'compress_files',
            'decompress_files']
 
-# %% ../../nbs/codec/16_files.ipynb #00a87e9b
+# %% ../../nbs/codec/16_files.ipynb #9c116104
 import glob, io, sys
 from functools import lru_cache
 from pathlib import Path
@@ -88,7 +88,7 @@ def input_files(given:str, packed:bool)->list: # of (file, name below the output
     found = [given] if Path(given).exists() else matching
     return [(Path(p), Path(Path(p).name)) for p in found or [given]]
 
-# %% ../../nbs/codec/16_files.ipynb #cc929975
+# %% ../../nbs/codec/16_files.ipynb #f73bd234
 def output_paths(inputs:list, # files, folders, patterns
                  output:str,  # file or folder
                  suffix:str   # of the outputs in a folder
@@ -131,7 +131,7 @@ def compress_files(inputs:list,           # files, folders, patterns
     def job(source, target): return compress_file(source, target, codec)
     return process_files(output_paths(inputs, output, '.llc'), job, force, progress)
 
-# %% ../../nbs/codec/16_files.ipynb #e61aa82c
+# %% ../../nbs/codec/16_files.ipynb #80e450f0
 def decompress_files(inputs:list,               # files, folders, patterns
                      output,                    # file or folder
                      find=shipped_model,        # function of the name in a file that gives its model

@@ -8,7 +8,7 @@ __all__ = ['STRUCTURE', 'WEIGHTS_LAYOUT', 'MOST_WEIGHTS', 'TENSOR_TYPES', 'WEIGH
            'weights_metadata', 'empty_model', 'expected_tensors', 'check_tensors', 'check_loaded', 'load_weights',
            'model_names', 'shipped_model', 'find_model', 'model_name', 'describe_run', 'describe_weights']
 
-# %% ../../nbs/codec/14_weights.ipynb #0702ef2a
+# %% ../../nbs/codec/14_weights.ipynb #d83b1a87
 import json, re
 from contextlib import contextmanager
 from importlib.resources import files
@@ -79,9 +79,9 @@ def open_weights(path): # the open file
     from safetensors import SafetensorError, safe_open
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such file; allowed: a .safetensors file from save_weights')
+        raise FileNotFoundError(f'{path}: no such file, expected a .safetensors file from save_weights')
     size = path.stat().st_size
-    if size > MOST_WEIGHTS: raise ValueError(f'{path}: {size} bytes; allowed: at most {MOST_WEIGHTS}')
+    if size > MOST_WEIGHTS: raise ValueError(f'{path}: {size} bytes, expected at most {MOST_WEIGHTS}')
     try:
         with safe_open(path, 'pt') as file: yield file
     except SafetensorError as e: raise ValueError(f'{path}: is not a safetensors file ({e})') from e
@@ -104,7 +104,7 @@ def empty_model(path,      # of the file, for messages
     "The model that a file describes, without memory for its numbers."
     try: cfg = from_preset('model', about.get('model') or {})
     except (ValueError, TypeError, AttributeError) as e: raise ValueError(f'{path}: describes no model ({e})') from e
-    if not isinstance(cfg, HPCMConfig): raise ValueError(f'{path}: holds a model of {type(cfg).__name__}; allowed: HPCMConfig')
+    if not isinstance(cfg, HPCMConfig): raise refusal(path, type(cfg).__name__, 'HPCMConfig', what='model')
     with torch.device('meta'): return HPCM(cfg).eval()
 
 # %% ../../nbs/codec/14_weights.ipynb #a5bb26d1
@@ -114,9 +114,10 @@ def expected_tensors(model:HPCM)->dict: # name -> (dtype, shape), the shape None
     "What a file of this model's weights holds."
     half = {name for name, _ in model.named_parameters()}
     def shape(name, t): return None if name in STORED else list(t.shape)
-    return {name: (torch.float16 if name in half else t.dtype, shape(name, t)) for name, t in model.state_dict().items()}
+    def dtype(name, t): return torch.float16 if name in half else t.dtype
+    return {name: (dtype(name, t), shape(name, t)) for name, t in model.state_dict().items()}
 
-# %% ../../nbs/codec/14_weights.ipynb #a8b4b3a1
+# %% ../../nbs/codec/14_weights.ipynb #5b157100
 def check_tensors(path, file, wanted:dict): # open safetensors file; from `expected_tensors`
     "Refuse missing, additional and misshapen tensors by name, before any is read."
     names = set(file.keys())
@@ -126,8 +127,8 @@ def check_tensors(path, file, wanted:dict): # open safetensors file; from `expec
         found = file.get_slice(name)
         found_type, found_shape = found.get_dtype(), found.get_shape()
         if TENSOR_TYPES.get(found_type) == dtype and shape in (None, found_shape): continue
-        allowed_shape = 'of any size' if shape is None else shape
-        raise ValueError(f'{path}: {name} is {found_type} {found_shape}; allowed: {dtype} {allowed_shape}')
+        wanted_shape = 'of any size' if shape is None else shape
+        raise ValueError(f'{path}: {name} is {found_type} {found_shape}, expected {dtype} {wanted_shape}')
 
 # %% ../../nbs/codec/14_weights.ipynb #955c1bf8
 def check_loaded(path, model:HPCM):
@@ -139,10 +140,10 @@ def check_loaded(path, model:HPCM):
     except (ValueError, TypeError) as e: raise ValueError(f'{path}: its coding tables are refused: {e}') from e
     t = model.y_thresholds
     if t.shape == (rows - 1,) and (t > 0).all() and (t.diff() > 0).all(): return
-    raise ValueError(f'{path}: y_thresholds: shape {tuple(t.shape)} or order is not allowed; '
-                     f'allowed: {rows - 1} rising positive numbers')
+    raise ValueError(f'{path}: y_thresholds: shape {tuple(t.shape)} or order is wrong, '
+                     f'expected {rows - 1} rising positive numbers')
 
-# %% ../../nbs/codec/14_weights.ipynb #81a5bfc6
+# %% ../../nbs/codec/14_weights.ipynb #415a0cb7
 def load_weights(path,        # from `save_weights`
                  device='cpu' # where to
                 )->HPCM:      # in evaluation mode, with tables
@@ -167,8 +168,8 @@ def model_names(folder=WEIGHTS)->list:
 def shipped_model(name:str, folder=WEIGHTS, device='cpu')->HPCM: # in evaluation mode, with tables
     "An installed model."
     if name in model_names(folder): return load_weights(Path(folder)/f'{name}.safetensors', device)
-    allowed = ', '.join([*model_names(folder), 'the path of a file of weights, a checkpoint or a run'])
-    raise ValueError(f'model {name!r} is not installed; allowed: {allowed}')
+    known = ', '.join([*model_names(folder), 'the path of a file of weights, a checkpoint or a run'])
+    raise ValueError(f'model {name!r} is not installed, expected {known}')
 
 # %% ../../nbs/codec/14_weights.ipynb #0d8fb3d8
 RUN_WEIGHTS = 'weights.safetensors' # file in the folder of a finished run
@@ -182,11 +183,11 @@ def find_model(name,           # of an installed model, or a path: file of weigh
     weights = Path(name)/RUN_WEIGHTS if Path(name).is_dir() else Path(name)
     if weights.suffix == '.safetensors' and weights.is_file(): return load_weights(weights, device)
     model = load_codec(name, device)
-    if not isinstance(model, HPCM): raise ValueError(f'{name}: holds a {type(model).__name__}; allowed: HPCM')
+    if not isinstance(model, HPCM): raise refusal(name, type(model).__name__, 'HPCM', what='model')
     model.update()
     return model.requires_grad_(False)
 
-# %% ../../nbs/codec/14_weights.ipynb #585f6a9a
+# %% ../../nbs/codec/14_weights.ipynb #fe7754cf
 def model_name(given)->str: # as for `find_model`
     "What files call a model: its name, or the last part of its path."
     path = Path(given)

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['TINY', 'MAGNITUDES', 'SLOTS', 'use_odds', 'set_tails', 'chance_upper', 'code_next_atom', 'code_sets',
            'split_magnitude', 'raw_bits', 'join_magnitude', 'ContextTables', 'usual_size', 'expected_octave',
-           'LevelModel', 'FloatModel', 'canonical', 'check_code', 'repeated', 'step_number', 'levels_of', 'NoModel',
-           'code_signals', 'coefficients_for', 'walk_code', 'stream_bits', 'encode_code', 'code_length', 'read_sizes',
-           'decode_code']
+           'LevelModel', 'FloatModel', 'canonical', 'repeated', 'check_shapes', 'check_code', 'step_number',
+           'levels_of', 'NoModel', 'code_signals', 'coefficients_for', 'walk_code', 'stream_bits', 'encode_code',
+           'code_length', 'read_sizes', 'decode_code']
 
 # %% ../../nbs/sparse/04_coding.ipynb #ca0db7dd
 from math import prod
@@ -17,13 +17,13 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-from ..bits import (MAX_ALPHABET, MEMORIES, Meter, Reader, Writer, best_memory, frequencies, good_turing,
-                            growing_blocks, halve_counts, longest_block, read_memory, read_number, read_shape, seal, unseal,
-                            write_numbers, write_shape)
-from ..config import renamed
+from ..bits import (MAX_ALPHABET, MEMORIES, Meter, Reader, Writer, best_memory, check_alphabet, frequencies,
+                            good_turing, growing_blocks, halve_counts, longest_block, read_memory, read_number,
+                            read_shape, seal, unseal, write_numbers, write_shape)
+from ..config import refusal, renamed
 from .pursuit import SparseCode
 
-# %% ../../nbs/sparse/04_coding.ipynb #fb4d15f1
+# %% ../../nbs/sparse/04_coding.ipynb #8f84ae68
 _moved = ('PRECISION array_bits bytes_to_words check_symbols code_array decode_symbols encode_symbols flag_model '
           'raw_model symbol_bits words_to_bytes').split()
 __getattr__ = renamed(__name__, **{name: f'laser_lab.bits:{name}' for name in _moved},
@@ -35,7 +35,10 @@ __getattr__ = renamed(__name__, **{name: f'laser_lab.bits:{name}' for name in _m
 def use_odds(uses:np.ndarray,  # (K,) int64, number of signals that used each atom
              signals:int  # number of signals seen
             )->np.ndarray:  # (K,) float64, positive
-    "Odds that a signal uses an atom, as if two more signals had been seen, and with the Good-Turing share for atoms not used yet."
+    """Odds that a signal uses an atom, as if two more signals had been seen.
+
+    Atoms not used yet have their Good-Turing share.
+    """
     weights, scale = good_turing(uses), max(1, int((uses == 0).sum()))
     return weights / (scale * (signals + 2) - weights)
 
@@ -81,7 +84,8 @@ def code_next_atom(coder,  # Writer, Reader or Meter
         width //= 2
         low, middle, high = (np.minimum(np.maximum(found + step, after), last) for step in (0, width, 2 * width))
         found = found + width * coder.flags(atoms >= found + width, chance_upper(tails, left, low, middle, high))
-    if ((found < after) | (found >= last)).any(): raise ValueError(f'data: an atom out of order; allowed: rising numbers up to {last - 1}')
+    if ((found < after) | (found >= last)).any():
+        raise ValueError(f'data: an atom out of order, expected rising numbers up to {last - 1}')
     return found
 
 # %% ../../nbs/sparse/04_coding.ipynb #652ca68a
@@ -100,35 +104,35 @@ def code_sets(coder,  # Writer, Reader or Meter
     return coded
 
 # %% ../../nbs/sparse/04_coding.ipynb #450bb935
-MAGNITUDES = 96  # letters for magnitudes up to 2**24
+MAGNITUDES = 96  # symbols for magnitudes up to 2**24
 
 def split_magnitude(magnitude:np.ndarray  # int64, 1 to 2**24
-                   )->tuple[np.ndarray, np.ndarray, np.ndarray]:  # letter, raw bits, number of raw bits
-    "Magnitude as a letter and raw bits, four letters an octave."
+                   )->tuple[np.ndarray, np.ndarray, np.ndarray]:  # symbol, raw bits, number of raw bits
+    "Magnitude as a symbol and raw bits, four symbols an octave."
     value = magnitude - 1
     bits = np.maximum(np.frexp(value.astype(np.float64))[1] - 3, 0).astype(np.int64)
     return 4 * bits + (value >> bits), value & ((1 << bits) - 1), bits
 
-def raw_bits(letter:np.ndarray  # from `split_magnitude`
+def raw_bits(symbol:np.ndarray  # from `split_magnitude`
             )->np.ndarray:  # number of raw bits that follow
-    "How many raw bits go with a letter."
-    return np.maximum(letter // 4 - 1, 0)
+    "How many raw bits go with a symbol."
+    return np.maximum(symbol // 4 - 1, 0)
 
-def join_magnitude(letter:np.ndarray,  # from `split_magnitude`
+def join_magnitude(symbol:np.ndarray,  # from `split_magnitude`
                    raw:np.ndarray  # from `split_magnitude`
                   )->np.ndarray:  # int64
     "Inverse of `split_magnitude`."
-    bits = raw_bits(letter)
-    return (letter - 4 * bits << bits) + raw + 1
+    bits = raw_bits(symbol)
+    return (symbol - 4 * bits << bits) + raw + 1
 
 # %% ../../nbs/sparse/04_coding.ipynb #731bb6f3
 class ContextTables:
     "Adaptive tables, one per context; they change only in `learn`, which counts the symbols coded since."
     def __init__(self,
                  contexts:int,  # number of contexts
-                 letters:int  # K, size of the alphabet
+                 num_symbols:int  # K, size of the alphabet
                 ):
-        self.counts = np.zeros((contexts, letters), dtype=np.int64)
+        self.counts = np.zeros((contexts, num_symbols), dtype=np.int64)
         self.seen = []
         self.learn()
     def learn(self):
@@ -191,11 +195,12 @@ def code_slot(self:LevelModel,
               context:np.ndarray  # (n,) from `expected_octave`
              )->np.ndarray:  # (n,) the levels
     "Magnitude and sign of one coefficient for each of several signals."
-    letter, raw, _ = split_magnitude(np.maximum(np.abs(levels), 1))
-    letter = self.magnitudes.code(coder, letter, context)
-    magnitude = join_magnitude(letter, coder.raw(raw, raw_bits(letter)))
+    symbol, raw, _ = split_magnitude(np.maximum(np.abs(levels), 1))
+    symbol = self.magnitudes.code(coder, symbol, context)
+    magnitude = join_magnitude(symbol, coder.raw(raw, raw_bits(symbol)))
     mostly = (16 * self.positive[atoms] + 8) // (2 * self.uses[atoms] + 2)
-    return np.where(self.signs.code(coder, (levels > 0).astype(np.int64), mostly) > 0, magnitude, -magnitude)
+    positive = self.signs.code(coder, (levels > 0).astype(np.int64), mostly) > 0
+    return np.where(positive, magnitude, -magnitude)
 
 # %% ../../nbs/sparse/04_coding.ipynb #c2dd0d56
 @patch
@@ -209,7 +214,8 @@ def code(self:LevelModel,
     size, coded = usual_size(self.sums, self.uses)[atoms] * used, np.zeros_like(levels)
     for s in range(used.shape[1]):
         rows = used[:, s].nonzero()[0]
-        context = expected_octave(size[rows, s], np.abs(coded[rows, :s]).sum(1), size[rows, :s].sum(1), used[rows].all(1))
+        earlier, sizes = np.abs(coded[rows, :s]).sum(1), size[rows, :s].sum(1)
+        context = expected_octave(size[rows, s], earlier, sizes, used[rows].all(1))
         coded[rows, s] = self.code_slot(coder, levels[rows, s], atoms[rows, s], context)
     self.last = atoms[used], coded[used]
     return coded
@@ -219,7 +225,8 @@ def learn(self:LevelModel):
     "Take the last block into the statistics."
     atoms, levels = self.last
     for table in (self.magnitudes, self.signs): table.learn()
-    for total, amount in ((self.sums, np.abs(levels)), (self.uses, 1), (self.positive, levels > 0)): np.add.at(total, atoms, amount)
+    amounts = (self.sums, np.abs(levels)), (self.uses, 1), (self.positive, levels > 0)
+    for total, amount in amounts: np.add.at(total, atoms, amount)
 
 @patch
 def forget(self:LevelModel):
@@ -254,23 +261,37 @@ def canonical(code:SparseCode  # any order of slots
 # %% ../../nbs/sparse/04_coding.ipynb #fe97991a
 SLOTS = 256  # largest number of atoms per signal
 
-def check_code(code:SparseCode,  # the code to check
-               num_atoms:int  # K
-              ):
-    "Refuse what is not a sparse code over K atoms."
-    shape, used = tuple(code.indices.shape), code.indices[code.active]
-    if not 1 <= num_atoms <= MAX_ALPHABET: raise ValueError(f'num_atoms: {num_atoms} is not allowed; allowed: 1 to {MAX_ALPHABET}')
-    if code.values.dtype != torch.float32: raise TypeError(f'values: dtype {code.values.dtype} is not allowed; allowed: torch.float32')
-    if len(shape) != 2 or shape != tuple(code.values.shape) or shape[1] > SLOTS: raise ValueError(f'indices: shape {shape} with values {tuple(code.values.shape)} is not allowed; allowed: twice (N, S), S up to {SLOTS}')
-    if not code.values.isfinite().all(): raise ValueError('values: NaN or infinity is not allowed; allowed: finite numbers')
-    if len(used) and not 0 <= used.min() <= used.max() < num_atoms: raise ValueError(f'indices: atoms {used.min()} to {used.max()} are not allowed; allowed: 0 to {num_atoms - 1}')
-    if code.shape is not None and (len(code.shape) != 3 or prod(code.shape) != shape[0]): raise ValueError(f'shape: {tuple(code.shape)} is not allowed for {shape[0]} signals; allowed: None or (B, h, w) with that product')
-    if repeated(canonical(code)).any(): raise ValueError(f'indices: an atom twice in signal {repeated(canonical(code)).int().argmax()}; allowed: distinct atoms')
-
 def repeated(code:SparseCode  # in canonical form
             )->Tensor:  # (N,) bool
     "Which signals use an atom twice."
     return ((code.indices[:, 1:] == code.indices[:, :-1]) & code.active[:, 1:]).any(1)
+
+def check_shapes(code:SparseCode  # the code to check
+                ):
+    "Refuse arrays whose shapes are not those of one sparse code."
+    shape, values = tuple(code.indices.shape), tuple(code.values.shape)
+    if len(shape) != 2 or shape != values or shape[1] > SLOTS:
+        raise refusal('indices', shape, f'twice (N, S), S up to {SLOTS}', f'with values {values}', 'shape')
+    if code.shape is not None and (len(code.shape) != 3 or prod(code.shape) != shape[0]):
+        allowed = 'None or (B, h, w) with that product'
+        raise refusal('shape', tuple(code.shape), allowed, f'for {shape[0]} signals')
+
+# %% ../../nbs/sparse/04_coding.ipynb #109480f3
+def check_code(code:SparseCode,  # the code to check
+               num_atoms:int     # K
+              ):
+    "Refuse what is not a sparse code over K atoms."
+    check_alphabet(num_atoms, 'num_atoms')
+    if code.values.dtype != torch.float32:
+        raise refusal('values', code.values.dtype, 'torch.float32', what='dtype', error=TypeError)
+    check_shapes(code)
+    if not code.values.isfinite().all(): raise refusal('values', 'NaN or infinity', 'finite numbers')
+    used = code.indices[code.active]
+    if len(used) and not 0 <= used.min() <= used.max() < num_atoms:
+        raise refusal('indices', f'{used.min()} to {used.max()}', f'0 to {num_atoms - 1}', what='atoms')
+    twice = repeated(canonical(code))
+    if twice.any():
+        raise ValueError(f'indices: an atom twice in signal {twice.int().argmax()}, expected distinct atoms')
 
 # %% ../../nbs/sparse/04_coding.ipynb #4daccaba
 def step_number(step:Tensor|float|None  # distance between levels
@@ -278,7 +299,7 @@ def step_number(step:Tensor|float|None  # distance between levels
     "A step as it is in float32; None (real coefficients) and 'support' (no coefficients) stay as they are."
     if step is None or step == 'support': return step
     number = torch.as_tensor(step, dtype=torch.float32).item()
-    if not 1e-30 < number < 1e30: raise ValueError(f'step: {number} is not allowed; allowed: None, "support" or a number above 0')
+    if not 1e-30 < number < 1e30: raise refusal('step', number, 'None, "support" or a number above 0')
     return number
 
 def levels_of(values:np.ndarray,  # (N, S) float32
@@ -287,7 +308,7 @@ def levels_of(values:np.ndarray,  # (N, S) float32
     "The whole numbers that, multiplied by the step, give these values."
     levels = np.rint(values.astype(np.float64) / step)
     wrong = values[(levels.astype(np.float32) * np.float32(step) != values) | (np.abs(levels) > 2**24)]
-    if len(wrong): raise ValueError(f'values: {wrong[0]} is not allowed; allowed: up to 2**24 times the step {step}')
+    if len(wrong): raise refusal('values', float(wrong[0]), f'up to 2**24 times the step {step}')
     return levels.astype(np.int64)
 
 # %% ../../nbs/sparse/04_coding.ipynb #413dfcfb
@@ -346,9 +367,11 @@ def walk_code(coder,  # Writer or Meter
     "Check a code, take it through the coder, and say what the header of its stream is."
     check_code(code, num_atoms)
     plain = canonical(SparseCode(code.indices.cpu(), code.values.detach().cpu()))
+    atoms, counts = plain.indices.numpy(), plain.active.sum(1).numpy()
     coefficients, model = coefficients_for(step_number(step), plain.values.numpy(), num_atoms)
-    code_signals(coder, plain.indices.numpy(), plain.active.sum(1).numpy(), coefficients, num_atoms, model, memory)
-    return write_numbers([memory]) + write_shape(code.shape or code.indices.shape[:1]) + write_numbers(code.indices.shape[1:])
+    code_signals(coder, atoms, counts, coefficients, num_atoms, model, memory)
+    grid = write_shape(code.shape or code.indices.shape[:1])
+    return write_numbers([memory]) + grid + write_numbers(code.indices.shape[1:])
 
 # %% ../../nbs/sparse/04_coding.ipynb #4e0de415
 def stream_bits(code, num_atoms, step, memory): # what a stream would take, with header and checksum
@@ -381,8 +404,10 @@ def read_sizes(body:bytes,  # an unsealed stream
     memory, at = read_memory(body, 0)
     grid, at = read_shape(body, at, most)
     slots, at = read_number(body, at)
-    if slots > min(SLOTS, num_atoms): raise ValueError(f'data: {slots} atoms per signal are not allowed; allowed: at most {min(SLOTS, num_atoms)}')
-    if len(grid) not in (1, 3) or prod(grid) * slots > most: raise ValueError(f'data: a grid {grid} of {slots} slots is not allowed; allowed: (N,) or (B, h, w), at most {most} slots')
+    most_slots = min(SLOTS, num_atoms)
+    if slots > most_slots: raise refusal('data', slots, f'at most {most_slots}', what='atoms per signal')
+    if len(grid) not in (1, 3) or prod(grid) * slots > most:
+        raise refusal('data', grid, f'(N,) or (B, h, w), at most {most} slots', f'with {slots} slots', 'grid')
     return memory, grid, slots, at
 
 # %% ../../nbs/sparse/04_coding.ipynb #e424f560
@@ -395,10 +420,12 @@ def decode_code(data:bytes,  # as from `encode_code`
     step = step_number(step)
     body = unseal(data, ('sparse code', num_atoms, step))
     memory, grid, slots, at = read_sizes(body, num_atoms, most)
-    coefficients, model = coefficients_for(step, np.zeros((prod(grid), slots), dtype=np.float32), num_atoms)
-    atoms, coefficients = code_signals(Reader(body[at:]), np.zeros(coefficients.shape, dtype=np.int64), np.zeros(prod(grid), dtype=np.int64), coefficients, num_atoms, model, memory)
+    signals = prod(grid)
+    empty, model = coefficients_for(step, np.zeros((signals, slots), dtype=np.float32), num_atoms)
+    no_atoms, no_counts = np.zeros(empty.shape, dtype=np.int64), np.zeros(signals, dtype=np.int64)
+    atoms, coefficients = code_signals(Reader(body[at:]), no_atoms, no_counts, empty, num_atoms, model, memory)
     values = coefficients.astype(np.float32)
     if isinstance(step, float): values *= np.float32(step)
     code = SparseCode(torch.from_numpy(atoms), torch.from_numpy(values), grid if len(grid) == 3 else None)
     if code.values.isfinite().all() and torch.equal(canonical(code).indices, code.indices): return code
-    raise ValueError('data: a coefficient is zero or not finite; allowed: other numbers')
+    raise ValueError('data: a coefficient is zero or not finite')

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['PADDING_MODES', 'padded_indices', 'check_padding', 'pad_to_multiple']
 
-# %% ../../nbs/transforms/05_padding.ipynb #c751c7bc
+# %% ../../nbs/transforms/05_padding.ipynb #dda38e41
 import torch
 from torch import Tensor
 
 from ..config import refusal
 
-# %% ../../nbs/transforms/05_padding.ipynb #aa086eff
+# %% ../../nbs/transforms/05_padding.ipynb #e242c051
 PADDING_MODES = ('refuse', 'reflect', 'replicate', 'edge') # 'edge' is NumPy's name for 'replicate'
 
 def padded_indices(length:int,   # of an axis, at least 1
@@ -23,7 +23,7 @@ def padded_indices(length:int,   # of an axis, at least 1
     if mode != 'reflect' or length == 1: return index.clamp(max=length - 1)
     return length - 1 - (index % (2 * length - 2) - length + 1).abs()
 
-# %% ../../nbs/transforms/05_padding.ipynb #d1298df0
+# %% ../../nbs/transforms/05_padding.ipynb #e173f94c
 def check_padding(height:int, width:int, # of the image, pixels
                   multiple:int,          # stride of the model, pixels
                   mode:str               # one of PADDING_MODES
@@ -32,10 +32,11 @@ def check_padding(height:int, width:int, # of the image, pixels
     if mode not in PADDING_MODES: raise refusal('mode', mode, ', '.join(map(repr, PADDING_MODES)))
     bottom, right = -height % multiple, -width % multiple
     if mode == 'refuse' and (bottom or right):
-        raise ValueError(f'x: {height}x{width} pixels are not allowed; allowed: sides divisible by {multiple}, '
-                         f"e.g. {height + bottom}x{width + right}, or a model with pad='reflect' or 'replicate'")
+        allowed = (f"sides divisible by {multiple}, e.g. {height + bottom}x{width + right}, "
+                   "or a model with pad='reflect' or 'replicate'")
+        raise refusal('x', f'{height}x{width}', allowed, what='size')
 
-# %% ../../nbs/transforms/05_padding.ipynb #9c582bf3
+# %% ../../nbs/transforms/05_padding.ipynb #3dbdca6d
 def pad_to_multiple(x:Tensor,            # (B, C, H, W) images
                     multiple:int,        # stride of the model, pixels
                     mode:str='refuse',   # 'refuse', 'reflect', 'replicate' or 'edge'

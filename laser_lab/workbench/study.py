@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pandas as pd
 import torch
 
-from ..codec.bitstream import codec_of
+from ..codec.coders import named_codec
 from ..codec.evaluate import evaluate
 from ..config import refusal, write_json
 from ..training.logs import read_log
@@ -232,7 +232,7 @@ def run_point(folder, images, **options)->dict: # as from `point_of`
     path, name = Path(folder)/'point.json', sorted(images) if isinstance(images, dict) else str(images)
     known = json.loads(path.read_text()) if path.exists() else {}
     if known.get('measured_on') != name:
-        known = dict(measured_on=name, point=point_of(codec_of(folder), images, **options))
+        known = dict(measured_on=name, point=point_of(named_codec(folder), images, **options))
         write_json(path, known)
     return known['point']
 
