@@ -4,12 +4,11 @@
 
 # %% auto #0
 __all__ = ['NARROW_NUMBERS', 'Control', 'tooltip', 'looks', 'simple_control', 'choice_control', 'switch_control', 'slider_kind',
-           'linear_control', 'log_control', 'as_text', 'from_text', 'text_control', 'optional_control',
-           'nested_control', 'plain_control', 'controls', 'Form', 'failure_shown', 'form', 'settings_grid']
+           'linear_control', 'log_control', 'field_text', 'field_value', 'text_control', 'optional_control',
+           'nested_control', 'plain_control', 'control_for', 'controls', 'Form', 'form', 'settings_grid']
 
 # %% ../../nbs/workbench/00_form.ipynb #82a24112
 import ast, html, math
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, get_origin
 
@@ -37,7 +36,8 @@ def tooltip(s:Setting # field
 def looks(s:Setting # field
          )->dict:   # keyword arguments that all controls share
     "Label, tooltip and size."
-    return dict(description=s.name, tooltip=tooltip(s), style=dict(description_width='125px'), layout=dict(width='auto', flex='1 1 auto', min_width='0'))
+    size = dict(width='auto', flex='1 1 auto', min_width='0')
+    return dict(description=s.name, tooltip=tooltip(s), style=dict(description_width='125px'), layout=size)
 
 # %% ../../nbs/workbench/00_form.ipynb #dd3b8342
 def simple_control(widget,    # widget whose `value` is changed by the user
@@ -57,8 +57,8 @@ def choice_control(s:Setting, # field with choices
                   )->Control:
     "A menu; numbers are sorted, names stay in their order."
     options = s.meta['choices']
-    numbers = all(isinstance(o, (int, float)) for o in options)
-    return simple_control(widgets.Dropdown(options=sorted(options) if numbers else options, **looks(s)), changed)
+    if all(isinstance(option, (int, float)) for option in options): options = sorted(options)
+    return simple_control(widgets.Dropdown(options=options, **looks(s)), changed)
 
 def switch_control(s:Setting, # field of type bool
                    changed    # () called after each change
@@ -82,8 +82,9 @@ def linear_control(s:Setting, # number with a short range
                   )->Control:
     "A slider with equal steps."
     low, high = s.meta['low'], s.meta['high']
-    kind, step = (widgets.IntSlider, {}) if s.base is int else (widgets.FloatSlider, dict(step=(high - low)/100))
-    return simple_control(kind(min=low, max=high, continuous_update=False, **step, **looks(s)), changed)
+    if s.base is int: kind, step = widgets.IntSlider, 1
+    else: kind, step = widgets.FloatSlider, (high - low)/100
+    return simple_control(kind(min=low, max=high, step=step, continuous_update=False, **looks(s)), changed)
 
 # %% ../../nbs/workbench/00_form.ipynb #54cde712
 def log_control(s:Setting, # positive number with a wide range
@@ -93,20 +94,23 @@ def log_control(s:Setting, # positive number with a wide range
     low, high, whole = s.meta['low'], s.meta['high'], s.base is int
     base, step, digits = (2, .5, 'd') if whole else (10, .1, '.3g')
     ends = dict(min=math.log(low, base), max=math.log(high, base), value=high)
-    slider = widgets.FloatLogSlider(base=base, step=step, readout_format=digits, continuous_update=False, **ends, **looks(s))
-    return simple_control(slider, changed, back=lambda v: min(max(round(v) if whole else v, low), high))
+    steps = dict(base=base, step=step, readout_format=digits)
+    slider = widgets.FloatLogSlider(continuous_update=False, **ends, **steps, **looks(s))
+    def back(value): return min(max(round(value) if whole else value, low), high)
+    return simple_control(slider, changed, back=back)
 
 # %% ../../nbs/workbench/00_form.ipynb #0fae249a
-def as_text(value,    # value of a field
-            s:Setting # the field
-           )->str:    # what the text box shows
+def field_text(value,    # value of a field
+               s:Setting # the field
+              )->str:    # what the text box shows
     "A value as the user would write it."
-    return value if s.base is str else ', '.join(map(repr, value)) if isinstance(value, list) else repr(value)
+    if s.base is str: return value
+    return ', '.join(map(repr, value)) if isinstance(value, list) else repr(value)
 
-def from_text(text:str, # what the text box holds
-              s:Setting # the field
-             ):         # value for the configuration to judge
-    "Inverse of `as_text`; words in a list need no quotes."
+def field_value(text:str, # what the text box holds
+                s:Setting # the field
+               ):         # value for the configuration to judge
+    "Inverse of `field_text`; words in a list need no quotes."
     if s.base is str: return text
     listed = get_origin(s.base) is list
     try: return ast.literal_eval(f'[{text}]' if listed else text.strip())
@@ -118,7 +122,7 @@ def text_control(s:Setting, # any field
                 ):          # Control
     "A line of text, read when the user leaves it or presses Enter."
     box = widgets.Text(continuous_update=False, **looks(s))
-    return simple_control(box, changed, lambda v: as_text(v, s), lambda text: from_text(text, s))
+    return simple_control(box, changed, lambda value: field_text(value, s), lambda text: field_value(text, s))
 
 # %% ../../nbs/workbench/00_form.ipynb #f97cb927
 def optional_control(s:Setting, # field that may be None
@@ -126,7 +130,8 @@ def optional_control(s:Setting, # field that may be None
                     )->Control:
     "A control with a tick; no tick means None."
     inner, usable = plain_control(s, changed), [True]
-    tick = widgets.Checkbox(indent=False, tooltip='without the tick: None', layout=dict(width='22px', margin='2px 0 0 6px'))
+    layout = dict(width='22px', margin='2px 0 0 6px')
+    tick = widgets.Checkbox(indent=False, tooltip='without the tick: None', layout=layout)
     def enable(on):
         usable[0], tick.disabled = on, not on
         inner.enable(on and tick.value)
@@ -134,8 +139,12 @@ def optional_control(s:Setting, # field that may be None
         if value is not None: inner.write(value)
         tick.value = value is not None
         enable(usable[0])
-    tick.observe(lambda _: (enable(usable[0]), changed()), 'value')
-    return Control(widgets.HBox([inner.widget, tick]), lambda: inner.read() if tick.value else None, write, enable)
+    def ticked(_):
+        enable(usable[0])
+        changed()
+    tick.observe(ticked, 'value')
+    def read(): return inner.read() if tick.value else None
+    return Control(widgets.HBox([inner.widget, tick]), read, write, enable)
 
 # %% ../../nbs/workbench/00_form.ipynb #f4115adb
 def nested_control(s:Setting, # field that holds a configuration of a group
@@ -148,12 +157,19 @@ def nested_control(s:Setting, # field that holds a configuration of a group
         inner.clear()
         inner.update(controls(cfg, changed))
         rows.children = [c.widget for c in inner.values()]
-    def picked(_): show(preset(group, pick.value)); changed()
+    def picked(_):
+        show(preset(group, pick.value))
+        changed()
     def write(cfg):
-        pick.unobserve_all(); pick.value = preset_name(group, cfg); pick.observe(picked, 'value')
+        pick.unobserve_all()
+        pick.value = preset_name(group, cfg)
+        pick.observe(picked, 'value')
         show(cfg)
-    def enable(on): pick.disabled = not on; [c.enable(on) for c in inner.values()]
-    return Control(widgets.VBox([pick, rows]), lambda: {'preset': pick.value, **{n: c.read() for n, c in inner.items()}}, write, enable)
+    def read(): return {'preset': pick.value} | {name: c.read() for name, c in inner.items()}
+    def enable(on):
+        pick.disabled = not on
+        for c in inner.values(): c.enable(on)
+    return Control(widgets.VBox([pick, rows]), read, write, enable)
 
 # %% ../../nbs/workbench/00_form.ipynb #e4d7e24d
 def plain_control(s:Setting, # field
@@ -166,24 +182,33 @@ def plain_control(s:Setting, # field
     kind = slider_kind(s.meta.get('low'), s.meta.get('high'), s.base is int) if s.base in (int, float) else 'text'
     return dict(linear=linear_control, log=log_control, text=text_control)[kind](s, changed)
 
+def control_for(s:Setting, # field
+                value,     # to show at first
+                changed    # () called after each change
+               )->Control:
+    "A control with a value."
+    made = (optional_control if s.optional else plain_control)(s, changed)
+    made.write(value)
+    return made
+
 def controls(cfg:Config, # values to start from
              changed     # () called after each change
             )->dict:     # field name -> Control
     "A control for every field."
-    made = {s.name: (optional_control if s.optional else plain_control)(s, changed) for s in settings(type(cfg))}
-    for name, control in made.items(): control.write(getattr(cfg, name))
-    return made
+    return {s.name: control_for(s, getattr(cfg, s.name), changed) for s in settings(type(cfg))}
 
 # %% ../../nbs/workbench/00_form.ipynb #915b12c1
-NARROW_NUMBERS = '<style>.laser-lab-form .widget-readout {min-width: 36px; width: 44px}</style>' # leaves the room to the sliders
+# leaves the room to the sliders
+NARROW_NUMBERS = '<style>.laser-lab-form .widget-readout {min-width: 36px; width: 44px}</style>'
 
 class Form(widgets.VBox):
-    "Controls for every field of a configuration; `value` is the last allowed configuration, `refusal` the reason why the controls show another."
+    "Controls for every field; `value` is the last allowed configuration, `refusal` the reason why another is shown."
     value, refusal = traitlets.Any(), traitlets.Unicode()
 
     def __init__(self, cfg:Config): # values to start from
-        self.writing, self.message = False, widgets.HTML(layout=dict(display='none'))
+        self.writing, self.message = True, widgets.HTML(layout=dict(display='none'))
         self.controls = controls(cfg, self.changed)
+        self.writing = False
         hidden = widgets.HTML(NARROW_NUMBERS, layout=dict(display='none'))
         super().__init__([c.widget for c in self.controls.values()] + [self.message, hidden], value=cfg)
         self.add_class('laser-lab-form')
@@ -194,7 +219,7 @@ class Form(widgets.VBox):
 @patch
 def changed(self:Form):
     "Take over what the controls show, or say why not."
-    if self.writing or not hasattr(self, 'controls'): return
+    if self.writing: return
     try: cfg = type(self.value).from_dict({name: c.read() for name, c in self.controls.items()})
     except ConfigError as e: return self.refuse(str(e))
     self.refuse('')
@@ -222,18 +247,6 @@ def enable_only(self:Form, names): # fields that matter at present
     "Grey out the other fields; their values stay."
     for name, control in self.controls.items(): control.enable(name in names)
 
-# %% ../../nbs/workbench/00_form.ipynb #c194b609
-@contextmanager
-def failure_shown(status, # `widgets.Label`: what goes on, cleared by an error
-                  failure # `widgets.HTML`: receives the error, cleared at the start
-                 ):
-    "Show an error in a panel, and raise it."
-    failure.value = ''
-    try: yield
-    except Exception as e:
-        status.value, failure.value = '', f'<b style="color:#b00020">{html.escape(f"{type(e).__name__}: {e}")}</b>'
-        raise
-
 # %% ../../nbs/workbench/00_form.ipynb #51f345b2
 def form(cfg     # `Config` class, or values to start from
         )->Form: # a widget whose `value` is a checked configuration
@@ -245,6 +258,7 @@ def settings_grid(cfg   # as for `form`
                  )->Form: # controls side by side, messages below them
     "The form of a configuration, in columns."
     made = form(cfg)
-    made.layout = widgets.Layout(display='grid', grid_template_columns='repeat(auto-fill, minmax(270px, 1fr))', grid_gap='0 14px')
+    columns = 'repeat(auto-fill, minmax(270px, 1fr))'
+    made.layout = widgets.Layout(display='grid', grid_template_columns=columns, grid_gap='0 14px')
     made.message.layout.grid_column = '1 / -1'
     return made
