@@ -23,13 +23,13 @@ def modules(folder):
     return sorted(files + [p.parent.name for p in folder.glob('*/__init__.py')])
 
 
-def rooms(root): return sorted(p.parent for p in (root/PACKAGE).glob('*/__init__.py'))
+def rooms(root): return sorted(p.parent for p in (root/PACKAGE).rglob('__init__.py') if p.parent != root/PACKAGE)
 
 
 def homes(folder):
     "For each public name of a sub-package, the modules that export it."
     found = {}
-    for module in modules(folder):
+    for module in (m for m in modules(folder) if (folder/f'{m}.py').exists()):
         for name in exports(folder/f'{module}.py'): found.setdefault(name, []).append(module)
     return found
 

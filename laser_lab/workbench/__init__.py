@@ -3,36 +3,20 @@
 import lazy_loader
 
 modules = [
-    'ablation', 'codec', 'form', 'frequency', 'panels', 'report', 'scattering', 'study']
+    'ablation', 'explorer', 'explorers', 'form', 'report', 'study']
 names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'COLUMNS', 'CONTEXTS', 'SPARSE', 'StudyConfig', 'UNITS', 'last_step', 'markdown_table',
         'mean_spread', 'plan', 'read_results', 'result_table', 'run_study', 'show_table', 'slug', 'workers_for'],
-    'codec': [
-        'CodecExplorer', 'CodecExplorerConfig', 'CodedPhoto', 'GIVEN', 'START', 'Stage', 'against', 'bit_maps',
-        'bits_per_pixel', 'chosen_model', 'codec_explorer', 'codec_figure', 'described', 'expected', 'explore_codec',
-        'first_guess', 'map_of', 'places', 'read_slowly', 'same_quality', 'shown_state', 'step_slider', 'untrained',
-        'verdict', 'zero_filled'],
+    'explorer': [
+        'Explorer', 'ExplorerConfig', 'LivePicture', 'PHOTOS', 'failure_shown', 'one_thread', 'photograph'],
     'form': [
-        'Control', 'Form', 'NARROW_NUMBERS', 'as_text', 'choice_control', 'controls', 'failure_shown', 'from_text',
+        'Control', 'Form', 'NARROW_NUMBERS', 'choice_control', 'control_for', 'controls', 'field_text', 'field_value',
         'linear_control', 'log_control', 'looks', 'nested_control', 'optional_control', 'plain_control',
         'settings_grid', 'simple_control', 'slider_kind', 'switch_control', 'text_control', 'tooltip'],
-    'frequency': [
-        'COARSEST', 'FrequencyConfig', 'FrequencyExplorer', 'FrequencyView', 'GREATEST', 'LivePicture', 'POWERS',
-        'explore_frequency', 'frequency_explorer', 'frequency_figure', 'photograph_spectrum', 'show_powers', 'titles',
-        'update_figure'],
-    'panels': [
-        'CEILING', 'Explored', 'Explorer', 'ExplorerConfig', 'METHODS', 'PHOTOS', 'Tried', 'code_map', 'codewords',
-        'explorer', 'explorer_figure', 'fit_bottleneck', 'fitted', 'fitted_dictionary', 'fitted_residual_vq',
-        'fitted_vq', 'from_patch_map', 'is_sparse', 'one_thread', 'panes', 'patch_map', 'patient', 'photograph',
-        'remembered', 'same_picture', 'show_code', 'show_plane', 'summary', 'training_patches', 'tried'],
     'report': [
         'AblateConfig', 'CODEC_NOTE', 'LOGGED', 'NOTE', 'STYLE', 'ablate', 'code_pictures', 'figures', 'gallery',
         'report_html', 'training_picture'],
-    'scattering': [
-        'CHUNK', 'HEIGHT', 'ScatteringExplorer', 'ScatteringExplorerConfig', 'ScatteringView', 'descent',
-        'explore_scattering', 'frozen_net', 'measured', 'panel', 'reconstruct', 'scattering_explorer',
-        'scattering_figure', 'scattering_panes', 'show_bank', 'show_rebuilt', 'starting_image'],
     'study': [
         'ABOUT', 'CLOCKS', 'Difference', 'MEANS', 'PEAK', 'Timings', 'can_measure_memory', 'curve_of',
         'paired_difference', 'pairs', 'peak_memory', 'point_of', 'promises', 'quartiles', 'record', 'record_table',

@@ -21,13 +21,16 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-from ...codec.bitstream import WEIGHTS, LlcCodec, find_model, model_names, name_of, read_header, told_of
-from ...codec.evaluate import Pillow, image_psnr, to_picture
-from ...codec.hpcm import HPCM, hpcm_small, pad_image
+from ...codec.bitstream import read_header
+from ...codec.coders import LlcCodec, PillowCodec, to_picture
+from ...codec.weights import WEIGHTS, describe_weights, find_model, model_name, model_names
+from ...codec.evaluate import image_psnr
+from ...codec.hpcm import HPCM, MULTIPLE, hpcm_small
 from ...codec.schedule import plan, spread
 from ...codec.start import start_from
 from ...config import ConfigError, choice, refusal, register, within
 from ...data import to_tensor
+from ...transforms.padding import pad_to_multiple
 from ...viz.coding import changing, coding_figure, show_step
 from ..explorer import PHOTOS, Explorer, ExplorerConfig, LivePicture, one_thread, photograph
 
@@ -80,7 +83,7 @@ def described(model:HPCM, # with its configuration
     lmbda = f'(lambda {model.cfg.lmbda:.3g})'
     if cfg.model == START: return f'{START} {lmbda}: fitted to the other photographs of this page'
     if cfg.model == GIVEN: return f'weights as they stand in {cfg.path} {lmbda}'
-    return f'{cfg.model} {lmbda}: ' + (told_of(Path(folder)/f'{cfg.model}.safetensors') or 'shipped weights')
+    return f'{cfg.model} {lmbda}: ' + (describe_weights(Path(folder)/f'{cfg.model}.safetensors') or 'shipped weights')
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #988fbd4b
 def chosen_model(cfg:CodecExplorerConfig # settings
@@ -89,7 +92,7 @@ def chosen_model(cfg:CodecExplorerConfig # settings
     if cfg.model == START: model, name = untrained(cfg.photo, cfg.lmbda), 'klt-start'
     else:
         given = cfg.path if cfg.model == GIVEN else cfg.model
-        model, name = find_model(given), name_of(given)
+        model, name = find_model(given), model_name(given)
     return model, name, described(model, cfg)
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #eee2f416
@@ -152,7 +155,7 @@ def side_parameters(model:HPCM, # codec
                     x:Tensor    # (1, 3, H, W) in [0, 1]
                    )->Tensor:   # (1, 2M, h, w) scales and means
     "Entropy parameters from the side information, the same in encoder and decoder."
-    y = model.g_a(pad_image(x, model.cfg.padding))
+    y = model.g_a(pad_to_multiple(x, MULTIPLE, model.cfg.padding))
     return model.context.hyper(model.side_information(model.h_a(y))[0])
 
 @torch.no_grad()
@@ -174,7 +177,7 @@ def jpeg_points(image:np.ndarray, # uint8 (H, W, 3)
     "Size and PSNR of JPEG files."
     @cache
     def point(quality):
-        codec = Pillow('JPEG', quality, subsampling)
+        codec = PillowCodec('JPEG', quality, subsampling)
         data = codec.encode(image)
         return len(data), image_psnr(image, codec.decode(data)) or math.inf
     return point

@@ -113,8 +113,8 @@ def frequency_figure(view:FrequencyView # result to show
     figure = plt.figure(figsize=(WIDTH, 6), layout='constrained')
     plt.close(figure)
     above, below = figure.subfigures(2, 1, height_ratios=(1.2, 1))
-    mask, powers = below.subplots(1, 2, width_ratios=(1, 2))
-    show_truncation([*above.subplots(1, 3), mask], view)
+    images, (mask, powers) = above.subplots(1, 3), below.subplots(1, 2, width_ratios=(1, 2))
+    show_truncation([*images, mask], view)
     show_powers(powers, view)
     return figure
 
