@@ -200,7 +200,7 @@ def _acceptable(image, max_pixels): # the image itself
     "Refuse by the header what must not be decoded."
     width, height = image.size
     if width * height > max_pixels: raise ValueError(f'{width} x {height} is more than {max_pixels} pixels')
-    if image.mode not in _modes: raise ValueError(f"mode {image.mode}; allowed: {', '.join(_modes)}")
+    if image.mode not in _modes: raise refusal('mode', image.mode, ', '.join(_modes))
     return image
 
 # %% ../nbs/04_data.ipynb #ffb39a92

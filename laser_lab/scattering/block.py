@@ -49,7 +49,7 @@ def pooled_kernel(kernel:Tensor, # (O, I, K, K)
     return sum(pool[:, :, a, b, None, None] * F.pad(kernel, (b, 1 - b, a, 1 - a)) for a in (0, 1) for b in (0, 1))
 
 # %% ../../nbs/scattering/01_block.ipynb #a75991d4
-def stride_two(x:Tensor,     # (B, C, H, W), already with_border
+def stride_two(x:Tensor,     # (B, C, H, W), already padded
                kernel:Tensor,# (O, C/groups, K+1, K+1), K+1 even
                groups:int=1  # groups of channels
               )->Tensor:     # (B, O, (H-K-1)//2 + 1, (W-K-1)//2 + 1)
@@ -85,14 +85,14 @@ def on_diagonal(kernels:Tensor, # (C or 1, M, K, K), for each channel or for all
 # %% ../../nbs/scattering/01_block.ipynb #0e35bc79
 def simplest(kernels:Tensor # (C, M, n, K, K)
             )->Tensor:      # (1, M, 1, K, K) if all channels share, (C, M, 1, K, K) if none mixes, else the same
-    "The least that says the same."
+    "The simplest kernels that give the same result."
     own = torch.arange(len(kernels))
     diagonal = kernels[own, :, own % kernels.shape[2]]
     if kernels.count_nonzero() > diagonal.count_nonzero(): return kernels
     return diagonal[:1, :, None] if torch.equal(diagonal, diagonal[:1].expand_as(diagonal)) else diagonal[:, :, None]
 
 # %% ../../nbs/scattering/01_block.ipynb #cf721c12
-def correlate(x:Tensor,       # (B, C, H, W), already with_border
+def correlate(x:Tensor,       # (B, C, H, W), already padded
               kernels:Tensor, # (C or 1, M, n, K, K)
               stride:int=1    # 2 takes every second pixel
              )->Tensor:       # (B, C, M, h, w)
@@ -296,8 +296,8 @@ def compiled_bank(self:ScatteringBlock, x:Tensor # input of the block
 
 # %% ../../nbs/scattering/01_block.ipynb #77cf391a
 @patch
-def forget(self:ScatteringBlock, y:Tensor # (B, C, 1 + 2L, h, w)
-          )->Tensor: # (B, C, 1 + L, h, w)
+def take_modulus(self:ScatteringBlock, y:Tensor # (B, C, 1 + 2L, h, w)
+                )->Tensor: # (B, C, 1 + L, h, w)
     "Low-pass maps as they are, wavelet maps without their phase."
     low, real, imaginary = y.split([1, self.L, self.L], 2)
     if self.cfg.modulus_type == 'complex_modulus': waves = modulus(real, imaginary)
@@ -321,6 +321,6 @@ def forward(self:ScatteringBlock, x:Tensor # (B, C, H, W)
     bank = self.compiled_bank(x)
     if bank: return bank(x, *(beyond(n, pad, border) for n in x.shape[2:]))
     x = with_border(x, pad, border)
-    y = self.forget(correlate(x, self.applied(), 2 if first else 1))
+    y = self.take_modulus(correlate(x, self.applied(), 2 if first else 1))
     if not first: y = self.shrink(y)
     return torch.cat([y[:, :, 0], y[:, :, 1:].flatten(1, 2)], 1)

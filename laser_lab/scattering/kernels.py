@@ -211,7 +211,7 @@ class SharedBank:
     "Kernels that all channels share, applied on the CPU; ValueError if they have not the symmetry of a half turn."
     def __init__(self,
                  kernels:Tensor,      # (1 + 2L, M, M) low-pass, real parts, imaginary parts, as a correlation applies them
-                 taps:Tensor=None,    # (1 + L, 2, 2) weights of the average_squares after the modulus; None: the average_squares is in the kernels
+                 taps:Tensor=None,    # (1 + L, 2, 2) weights of the average after the modulus; None: the average is in the kernels
                  collapse:Tensor=None # (C or 1, L, 4) weights of the phase collapse; None is the modulus
                 ):
         self.dtype, self.side = kernels.dtype, kernels.shape[-1]

@@ -83,7 +83,8 @@ def learned_parameters(cfg:ScatteringConfig # settings, `learnable` taken as tru
 # %% ../../nbs/scattering/02_net.ipynb #fdb01770
 def memory_of_machine()->int: # bytes
     "Memory that models may be built in."
-    return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') if hasattr(os, 'sysconf') else 2**34
+    try: return os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    except (AttributeError, ValueError, OSError): return 2**34 # not every system tells
 
 def refuse_too_large(cfg:ScatteringConfig): # settings
     "Raise `ConfigError` with the size, before anything is allocated."
@@ -92,8 +93,9 @@ def refuse_too_large(cfg:ScatteringConfig): # settings
     need, have = 4 * sum(parts.values()), memory_of_machine() if cfg.max_gb is None else cfg.max_gb * 1e9
     if need <= have: return
     size = f'{in_gb(need)} of weights, most of them {max(parts, key=parts.get)}'
-    where, smaller = f'in {in_gb(have)}', 'a smaller mixing_horizon, projection, n_blocks or L, global_avg_pool, lowpass_last'
-    raise refusal(cfg.where(), size, f'{smaller}, or a larger max_gb', where, what='size', error=ConfigError)
+    smaller = 'a smaller mixing_horizon, projection, n_blocks or L, global_avg_pool, lowpass_last'
+    allowed = f'{smaller}, or a larger max_gb'
+    raise refusal(cfg.where(), size, allowed, f'in {in_gb(have)}', what='size', error=ConfigError)
 
 def in_gb(size)->str: # of bytes
     return f'{size / 1e9:,.3g} GB' if size < 1e12 else f'{size / 1e9:,.0f} GB'

@@ -186,7 +186,7 @@ def haar_join(ll:Tensor, lh:Tensor, hl:Tensor, hh:Tensor # (..., h, w)
 def torch_split(x:Tensor, # (..., H, W), even sides
                 bank:FilterBank # filters
                )->tuple[Tensor, ...]: # ll, lh, hl, hh, (..., H/2, W/2) each
-    "WaveletSplit along the width, then along the height."
+    "Split along the width, then along the height."
     if len(bank.low) == 2: return haar_split(x)
     split = lifting_split if bank.lifting else taps_split
     low, high = split(x, bank)
