@@ -8,7 +8,7 @@ names = {
     'analysis': [
         'ABSENT', 'Brief', 'FLAT', 'GROUPED', 'LIMITS', 'MEASURES', 'PERCENT', 'PLACE', 'REPEATED', 'Run',
         'SUMMARY_COLUMNS', 'by_train_size', 'checked_curves', 'checked_epoch', 'checked_parts', 'checked_results',
-        'content_of', 'correlation_note', 'differing', 'flat_config', 'grouped', 'is_number', 'label_of',
+        'content_of', 'correlation_note', 'differing', 'finite_number', 'flat_config', 'grouped', 'label_of',
         'measure_pairs', 'natural', 'option_text', 'partition', 'pearson', 'read_run', 'read_runs', 'repeated_seeds',
         'run_table', 'run_titles', 'setting_of', 'short_names', 'summary_table', 'summary_text', 'with_correlations',
         'with_gain', 'with_spread'],
