@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['QUIET', 'LASER_LAB', 'FILES_ONLY', 'VERBS', 'implications', 'help_text', 'run_hydra', 'train_verb', 'print_result',
-           'evaluate_verb', 'EvaluateConfig', 'loader_and_measure', 'evaluate_codecs', 'ablate_verb',
+           'EvaluateConfig', 'evaluate_checkpoint', 'evaluate_verb', 'evaluate_codecs', 'ablate_verb',
            'analysis_figures', 'save_figures', 'show_pictures', 'analyze_verb', 'files_parser', 'say_files',
            'find_codec', 'compress_verb', 'decompress_verb', 'notebooks', 'lab_verb', 'main']
 
@@ -100,32 +100,13 @@ def train_verb(argv): # arguments after `train`
 # %% ../nbs/09_cli.ipynb #7b0cd38b
 def print_result(title, result:dict): # measured numbers
     "One table on the terminal."
-    from rich.console import Console
-    from rich.table import Table
-    table = Table('measure', 'value', title=str(title), title_style='bold')
-    for name, value in result.items(): table.add_row(name, f'{value:.5g}' if isinstance(value, float) else str(value))
-    Console(force_jupyter=False).print(table)
+    from laser_lab.workbench.ablation import measures_table, print_table
+    print_table(measures_table(result), str(title))
 
 # %% ../nbs/09_cli.ipynb #e840b531
-def evaluate_verb(argv): # arguments after `evaluate`
-    "Measure a checkpoint."
-    from laser_lab.training.run import RunConfig # all models are registered with it
-    from laser_lab.training.stages import checkpoint_in, is_classifier, measure_classifier
-    named = any(a.startswith(('data=', 'data.')) for a in argv)
-    def job(cfg):
-        if cfg.folder is not None:
-            try: return evaluate_codecs(cfg)
-            except ValueError as e: raise ConfigError(str(e)) from e
-        path = checkpoint_in(cfg.checkpoint)
-        if is_classifier(path): return print_result(path, measure_classifier(path, cfg.data if named else _images_of_run(path, RunConfig)))
-        from laser_lab.data import make_dataloaders
-        load, measure = loader_and_measure(path)
-        print_result(path, measure(load(path), make_dataloaders(cfg.data)[1]))
-    run_hydra('evaluate', EvaluateConfig, job, argv, 'measure a checkpoint on a validation set, or codecs on a folder of images')
-
 @dataclass
 class EvaluateConfig(Config):
-    "What `laser-lab evaluate` is told."
+    "Options of `laser-lab evaluate`."
     checkpoint:str = 'last.ckpt' # checkpoint, or folder of a run
     data:Config = of_group('data', 'photos') # on which images; a classifier takes the test images of its run where none are named
     folder:str|None = None # folder of images on which codecs are compared by real bytes; then the fields below count, and not the two above
@@ -136,17 +117,26 @@ class EvaluateConfig(Config):
     output:str = 'evaluation.json' # result; the figure lies beside it
 
 # %% ../nbs/09_cli.ipynb #52154f79
-def loader_and_measure(path): # checkpoint of an autoencoder or a codec; two functions
-    "How a checkpoint is read and measured."
-    from laser_lab.autoencoders.models import Autoencoder
-    from laser_lab.bits import read_checkpoint
-    from laser_lab.codec.build import is_codec, load_codec
-    from laser_lab.config import from_preset
-    from laser_lab.training.codec import measure_codec
-    from laser_lab.training.modules import measure
-    values = read_checkpoint(path).get('hyper_parameters', {}).get('model')
-    codec = values is not None and is_codec(from_preset('model', values))
-    return (load_codec, measure_codec) if codec else (Autoencoder.load_from_checkpoint, measure)
+def evaluate_checkpoint(cfg,       # `EvaluateConfig`
+                        named:bool # has the user named images?
+                       ):
+    "Measure what a checkpoint or a run holds, as its recipe does."
+    from laser_lab.training.recipes import recipe_at
+    from laser_lab.training.run import RunConfig # all models are registered with it
+    recipe = recipe_at(cfg.checkpoint)
+    path, model = recipe.checkpoint(cfg.checkpoint), recipe.load(cfg.checkpoint)
+    data = _images_of_run(path, RunConfig) if recipe.own_images and not named else cfg.data
+    print_result(path, recipe.measure(model, recipe.batches(model, data)))
+
+def evaluate_verb(argv): # arguments after `evaluate`
+    "Measure a checkpoint, or codecs on a folder."
+    import laser_lab.training.run # all models are registered with it
+    named = any(a.startswith(('data=', 'data.')) for a in argv)
+    def job(cfg):
+        if cfg.folder is None: return evaluate_checkpoint(cfg, named)
+        try: evaluate_codecs(cfg)
+        except ValueError as e: raise ConfigError(str(e)) from e
+    run_hydra('evaluate', EvaluateConfig, job, argv, 'measure a checkpoint on a validation set, or codecs on a folder of images')
 
 # %% ../nbs/09_cli.ipynb #7a506fbe
 def evaluate_codecs(cfg): # `EvaluateConfig`
@@ -226,13 +216,13 @@ def analyze_verb(argv): # arguments after `analyze`
     parser.add_argument('--curves', action='store_true', help='draw the curves of each run too')
     given = parser.parse_args(argv)
     from laser_lab.config import write_atomic
-    from laser_lab.scattering.analysis import correlation_note, pairs, read_runs, repeated_seeds, run_table, summary_table, summary_text
-    from laser_lab.workbench.ablation import show_table
+    from laser_lab.scattering.analysis import correlation_note, measure_pairs, read_runs, repeated_seeds, run_table, summary_table, summary_text
+    from laser_lab.workbench.ablation import print_table
     runs, notes = read_runs(given.results_dir)
     for note in [*notes, *repeated_seeds(runs)]: print(f'laser-lab analyze: {note}', file=sys.stderr)
-    said = summary_text(summary_table(runs))
-    show_table(said.set_index(said.columns[0]), f'{given.results_dir}: {len(runs)} runs, mean ± sample standard deviation over seeds')
-    print(f'filter change and gain: {correlation_note(pairs(runs))}')
+    table = summary_text(summary_table(runs))
+    print_table(table.set_index(table.columns[0]), f'{given.results_dir}: {len(runs)} runs, mean ± sample standard deviation over seeds')
+    print(f'filter change and gain: {correlation_note(measure_pairs(runs))}')
     figures, plots = analysis_figures(runs, given.curves), given.results_dir/'plots'
     save_figures(figures, plots)
     for name, table in (('summary.csv', summary_table(runs)), ('runs.csv', run_table(runs))): print(write_atomic(plots/name, table.to_csv(index=False)))

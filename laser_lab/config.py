@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['ConfigError', 'refusal', 'renamed', 'within', 'choice', 'listof', 'Setting', 'field_comments', 'settings', 'allowed',
-           'checked', 'Config', 'register', 'preset_names', 'implied_by', 'preset', 'preset_name', 'from_preset',
-           'of_group', 'write_atomic', 'write_json', 'save_config', 'load_config', 'config_table', 'store_in_hydra',
+           'checked', 'Config', 'register', 'same_class', 'lineage', 'is_a', 'entry_for', 'preset_names', 'preset',
+           'preset_name', 'to_preset', 'from_preset', 'of_group', 'register_recipe', 'recipe_of', 'recipes', 'imply',
+           'implied_by', 'write_atomic', 'write_json', 'save_config', 'load_config', 'config_table', 'store_in_hydra',
            'from_hydra', 'compose', 'chosen_presets', 'check_overrides', 'with_implied']
 
 # %% ../nbs/00_config.ipynb #78d8197f
 import ast, difflib, importlib, inspect, io, json, linecache, os, tempfile, textwrap, tokenize, warnings
 from contextlib import nullcontext
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from types import UnionType
@@ -30,7 +31,8 @@ def refusal(name:str,        # field, argument or file
             error=ValueError # class of the exception
            )->Exception:     # to be raised by the caller
     "The exception that says what is not allowed, and what is."
-    return error(f"{name}: {what + ' ' * bool(what)}{value!r} is not allowed{' ' * bool(where) + where}; allowed: {allowed}")
+    given, where = f'{what} {value!r}' if what else repr(value), f' {where}' if where else ''
+    return error(f'{name}: {given} is not allowed{where}; allowed: {allowed}')
 
 # %% ../nbs/00_config.ipynb #5e141330
 def renamed(module:str, # `__name__` of the module that had the names
@@ -92,8 +94,8 @@ def _class_comments(cls): # dict: field -> trailing comment in the class's own b
     source = textwrap.dedent(_source(cls))
     body = next((n.body for n in ast.parse(source).body if isinstance(n, ast.ClassDef) and n.name == cls.__name__), [])
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    said = {t.start[0]: t.string.lstrip('# ') for t in tokens if t.type == tokenize.COMMENT}
-    return {n.target.id: said[n.end_lineno] for n in body if isinstance(n, ast.AnnAssign) and n.end_lineno in said}
+    comments = {t.start[0]: t.string.lstrip('# ') for t in tokens if t.type == tokenize.COMMENT}
+    return {n.target.id: comments[n.end_lineno] for n in body if isinstance(n, ast.AnnAssign) and n.end_lineno in comments}
 
 # %% ../nbs/00_config.ipynb #21243768
 @lru_cache(maxsize=None)
@@ -107,9 +109,10 @@ def field_comments(cls # dataclass
 def settings(cls   # dataclass, usually a `Config`
             )->tuple: # of `Setting`, in the order of the fields
     "All that is known of the fields of `cls`."
-    types, said = get_type_hints(cls), field_comments(cls)
+    types, comments = get_type_hints(cls), field_comments(cls)
     def default(f): return f.default_factory() if f.default_factory is not MISSING else f.default
-    return tuple(Setting(f.name, types[f.name], default(f), dict(f.metadata), said.get(f.name, '')) for f in fields(cls))
+    def setting(f): return Setting(f.name, types[f.name], default(f), dict(f.metadata), comments.get(f.name, ''))
+    return tuple(setting(f) for f in fields(cls))
 
 # %% ../nbs/00_config.ipynb #a8642132
 def _kinds(t): # the types of a union, or the one type
@@ -176,7 +179,7 @@ def _unknown(cls, names, owner): # refuse keys that are no fields, with the near
 # %% ../nbs/00_config.ipynb #27880116
 @dataclass
 class Config:
-    "Base of all configurations: refuses what is not allowed, and travels as JSON."
+    "Base of all configurations: refuses what is not allowed, does not change, and travels as JSON."
     def __post_init__(self): self.check()
     def check(self): "Refuse impossible combinations; subclasses say which."
 
@@ -185,7 +188,10 @@ class Config:
 
     def __setattr__(self, name, value):
         _unknown(type(self), [name], self.where())
+        if name in vars(self): raise FrozenInstanceError(_frozen(self, name, value))
         object.__setattr__(self, name, checked(_setting(type(self), name), value, self.where()))
+
+    def __delattr__(self, name): raise FrozenInstanceError(f'{self.where()}.{name}: a configuration keeps its fields')
 
     @classmethod
     def from_dict(cls, values:dict): # field name -> value; absent fields keep their defaults
@@ -200,36 +206,62 @@ class Config:
 # %% ../nbs/00_config.ipynb #ea5a2873
 def _setting(cls, name): return next(s for s in settings(cls) if s.name == name)
 
+def _frozen(cfg, name, value): # message of an assignment
+    return (f'{cfg.where()}.{name}: a configuration does not change once it is made; '
+            f'allowed: dataclasses.replace(..., {name}={value!r}), which makes another one')
+
 def _plain(value, s): # nested configurations become dicts, with the preset's name where the class is open
     if not isinstance(value, Config): return value
-    return {'preset': preset_name(s.meta['group'], value), **value.to_dict()} if 'group' in s.meta else value.to_dict()
+    return to_preset(s.meta['group'], value) if 'group' in s.meta else value.to_dict()
 
 # %% ../nbs/00_config.ipynb #3f61f52e
-_registry, _implied = {}, {}
+_registry, _stand_ins = {}, {}
 
 def register(group:str, # 'model', 'data', 'training', 'spectral', 'study', ...
              name:str,  # what the user writes: model=laser
              cls,       # `Config` class
-             implies:dict=None, # other group -> preset that is chosen with this one where the user names none
              **defaults # fields in which this preset differs from the class
             ):          # cls
     "Offer a configuration on every face."
     cls(**defaults)
-    _registry.setdefault(group, {})[name] = (cls, defaults)
-    _implied[group, name] = dict(implies or {})
+    before, _ = _registry.setdefault(group, {}).get(name, (cls, {}))
+    if '__main__' in (cls.__module__, before.__module__) or cls.__module__ == before.__module__: _unite(cls, before)
+    _registry[group][name] = (cls, defaults)
     return cls
+
+# %% ../nbs/00_config.ipynb #13db6973
+def _unite(a, b): # two classes that stand for the same configuration from now on
+    if a is b: return
+    both = list(dict.fromkeys([*_stand_ins.get(a, [a]), *_stand_ins.get(b, [b])]))
+    _stand_ins.update({c: both for c in both})
+
+def same_class(a, b)->bool: # classes of configurations
+    "Are they one class, or one class and its definition anew in a notebook?"
+    return a is b or a in _stand_ins.get(b, ())
+
+def lineage(cls)->tuple: # a class of configurations, its bases, and what these stand for; the nearest first
+    "Where to look for what belongs to a class."
+    known = dict.fromkeys(k for c in cls.__mro__ for s in (c, *_stand_ins.get(c, ())) for k in s.__mro__)
+    return tuple(sorted(known, key=lambda c: -len(c.__mro__)))
+
+def is_a(cfg, cls)->bool: # configuration; class
+    "`isinstance` that knows classes defined anew."
+    return cls in lineage(type(cfg))
+
+# %% ../nbs/00_config.ipynb #a0a8aa25
+def entry_for(table:dict, # class of configurations -> anything
+            cls         # class of a configuration
+           ):           # the entry of the class, or of its nearest base; None if there is none
+    "What a table of classes holds for a class."
+    return next((table[c] for c in lineage(cls) if c in table), None)
 
 # %% ../nbs/00_config.ipynb #9d270d2c
 def _group_of(cls): # first group in which the class is registered
-    return next((g for g, names in _registry.items() if any(c.__name__ == cls.__name__ for c, _ in names.values())), None)
+    return next((g for g, names in _registry.items() if any(same_class(c, cls) for c, _ in names.values())), None)
 
 def preset_names(group:str)->list: # names that the group offers
     "What may stand behind `group=`."
     return list(_registry.get(group, {}))
-
-def implied_by(group:str, name:str)->dict: # other group -> preset
-    "What `group=name` chooses besides."
-    return dict(_implied.get((group, name), {}))
 
 # %% ../nbs/00_config.ipynb #3d501604
 def preset(group:str,  # group
@@ -237,26 +269,70 @@ def preset(group:str,  # group
            **overrides # fields to change
           ):           # configuration
     "The preset `name` of `group`, with overrides."
-    if name not in preset_names(group):
-        raise ConfigError(f"{group}={name} is not known; allowed: {', '.join(preset_names(group)) or 'nothing is registered'}")
-    cls, defaults = _registry[group][name]
+    cls, defaults = _registered(group, name)
     return cls.from_dict({**defaults, **overrides})
+
+def _registered(group, name): # class and defaults
+    known = preset_names(group)
+    if name in known: return _registry[group][name]
+    raise ConfigError(f"{group}={name} is not known; allowed: {', '.join(known) or 'nothing is registered'}")
 
 # %% ../nbs/00_config.ipynb #2385dd77
 def preset_name(group:str, cfg)->str: # the preset of the configuration's class that differs from it in the fewest fields
     "The name from which `from_preset` finds the class again."
-    names = [n for n, (c, _) in _registry[group].items() if c.__name__ == type(cfg).__name__]
+    names = [n for n, (c, _) in _registry[group].items() if same_class(c, type(cfg))]
     def changes(other): return sum(getattr(cfg, s.name) != getattr(other, s.name) for s in settings(type(cfg)))
     return names[0] if len(names) == 1 else min(names, key=lambda n: changes(preset(group, n)))
 
-def from_preset(group:str, values:dict): # plain values with their 'preset'
-    "Inverse of `to_dict` where the class is open."
+def to_preset(group:str, cfg)->dict: # plain values with their 'preset'
+    "What a checkpoint or a file keeps where the class is open."
+    return {'preset': preset_name(group, cfg), **cfg.to_dict()}
+
+def from_preset(group:str, values:dict): # from `to_preset`
+    "Inverse of `to_preset`."
     return preset(group, values.get('preset'), **{k: v for k, v in values.items() if k != 'preset'})
 
 # %% ../nbs/00_config.ipynb #31cde714
 def of_group(group:str, name:str): # dataclass field that holds any configuration of the group
     "A nested configuration, by default the preset `name`."
     return field(default_factory=lambda: preset(group, name), metadata=dict(group=group))
+
+# %% ../nbs/00_config.ipynb #e6b3c537
+_recipes = {}
+
+def register_recipe(cls,   # class of configurations; those derived from it share the recipe unless they have one of their own
+                    recipe # any object; `implies`, if it has any, is a dict: other group -> preset
+                   ):      # the recipe
+    "Say how models of a kind are made and used."
+    _recipes[cls] = recipe
+    return recipe
+
+def recipe_of(cfg # configuration, or its class
+             ):   # its recipe
+    "The recipe of a configuration; one without is refused."
+    cls = cfg if isinstance(cfg, type) else type(cfg)
+    found = entry_for(_recipes, cls)
+    if found is not None: return found
+    raise refusal(cls.where(), cls.__name__, 'a class for which `register_recipe` names a recipe', error=ConfigError)
+
+def recipes()->list: # each once
+    "All recipes that are registered."
+    return list(dict.fromkeys(_recipes.values()))
+
+# %% ../nbs/00_config.ipynb #c57ed6f5
+_implied = {}
+
+def imply(group:str, name:str, # a preset
+          **others             # other group -> preset that goes with it
+         ):
+    "Choose presets of other groups together with this one, where the user names none."
+    for g, n in {group: name, **others}.items(): _registered(g, n)
+    _implied[group, name] = others
+
+def implied_by(group:str, name:str)->dict: # other group -> preset
+    "What `group=name` chooses besides."
+    cls, _ = _registered(group, name)
+    return {**getattr(entry_for(_recipes, cls), 'implies', {}), **_implied.get((group, name), {})}
 
 # %% ../nbs/00_config.ipynb #fd74829c
 def write_atomic(path, # file to write
@@ -346,7 +422,8 @@ def _check_field(cls, key, chosen): # refuse a key that leads to no field; `chos
 # %% ../nbs/00_config.ipynb #36a9116b
 def _parsed(overrides): # Hydra's reading of command-line overrides, its own settings left out
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    return [o for o in OverridesParser.create().parse_overrides(list(overrides)) if not o.key_or_group.startswith('hydra')]
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [o for o in parsed if not o.key_or_group.startswith('hydra')]
 
 def chosen_presets(cls,           # root `Config`
                    overrides:list # command-line overrides, sweeps included
@@ -367,14 +444,19 @@ def check_overrides(cls,           # root `Config`
     for o in _parsed(overrides): _check_field(cls, o.key_or_group, chosen)
 
 # %% ../nbs/00_config.ipynb #75ef1b9b
+def _agreed(group, names, other): # the preset of another group that all presets imply, or None
+    wanted = {implied_by(group, n).get(other) for n in names}
+    if len(wanted) == 1: return wanted.pop()
+    raise ConfigError(f"{group}={','.join(names)}: these go with different presets of {other}; "
+                      f"allowed: the same sweep with {other}= named, or one sweep for each")
+
 def with_implied(cls,           # root `Config`
                  overrides:list # command-line overrides, sweeps included
                 )->list:        # overrides, after those that the chosen presets imply
     "Choose what goes with the chosen presets, in groups that the user has not named."
-    chosen, groups, added = chosen_presets(cls, overrides), {s.name for s in settings(cls) if 'group' in s.meta}, {}
+    chosen, added = chosen_presets(cls, overrides), {}
+    free = {s.name for s in settings(cls) if 'group' in s.meta} - set(chosen)
     for group, names in chosen.items():
-        wanted = [implied_by(group, n) for n in names]
-        for g in sorted(set().union(*wanted) & groups - set(chosen)):
-            if len({w.get(g) for w in wanted}) > 1: raise ConfigError(f"{group}={','.join(names)}: these go with different presets of {g}; allowed: the same sweep with {g}= named, or one sweep for each")
-            added[g] = wanted[0][g]
+        others = {g for n in names for g in implied_by(group, n)}
+        added |= {other: _agreed(group, names, other) for other in sorted(free & others)}
     return [*(f'{g}={n}' for g, n in added.items()), *overrides]

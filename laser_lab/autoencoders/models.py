@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from .layers import Decoder, Encoder, ScaleDecoder, ScaleEncoder
 from ..bits import read_checkpoint
-from ..config import Config, ConfigError, choice, from_preset, preset_name, refusal, register, within
+from ..config import Config, ConfigError, choice, entry_for, from_preset, is_a, refusal, register, to_preset, within
 from ..sparse.dictionary import DictionaryLearning
 from ..sparse.ksvd import KSVDDictionaryLearning
 from ..sparse.scales import GaussianScales
@@ -103,7 +103,7 @@ class HierarchicalConfig(AutoencoderConfig):
 def _configured(cls, cfg, overrides): # a configuration from either way of calling
     if cfg is None: return cls(**overrides)
     if overrides: raise refusal('cfg', ', '.join(overrides), 'one or the other', 'beside it', error=TypeError)
-    if not isinstance(cfg, cls): raise refusal('cfg', type(cfg).__name__, cls.__name__, error=TypeError)
+    if not is_a(cfg, cls): raise refusal('cfg', type(cfg).__name__, cls.__name__, error=TypeError)
     return cfg
 
 # %% ../../nbs/autoencoders/02_models.ipynb #d6afb4aa
@@ -256,7 +256,8 @@ def build_model(cfg:Config # configuration of a model
                )->Autoencoder:
     "The model that a configuration describes."
     models = {model.config: model for model in MODELS.values()}
-    if type(cfg) in models: return models[type(cfg)](cfg)
+    model = entry_for(models, type(cfg))
+    if model is not None: return model(cfg)
     raise refusal('cfg', type(cfg).__name__, ', '.join(c.__name__ for c in models), error=TypeError)
 
 # %% ../../nbs/autoencoders/02_models.ipynb #816032cd
@@ -282,6 +283,5 @@ def load_from_checkpoint(cls:Autoencoder,
 # %% ../../nbs/autoencoders/02_models.ipynb #c05f9833
 def checkpoint_of(model:Autoencoder)->dict: # what `load_from_checkpoint` reads, without a trainer's state
     "Weights and configuration of a model, for `torch.save`."
-    values = {'preset': preset_name('model', model.cfg), **model.cfg.to_dict()}
     state = {f'model.{k}': v for k, v in model.state_dict().items()}
-    return {'hyper_parameters': {'model': values}, 'state_dict': state}
+    return {'hyper_parameters': {'model': to_preset('model', model.cfg)}, 'state_dict': state}

@@ -13,7 +13,7 @@ names = {
         'seal_file', 'split_header'],
     'build': [
         'CompressAIConfig', 'build_codec', 'codec_checkpoint', 'codec_from', 'compressai_model', 'first_reaching',
-        'is_codec', 'load_codec', 'num_parameters', 'widths_for'],
+        'load_codec', 'num_parameters', 'widths_for'],
     'coders': [
         'ARITHMETIC', 'Codec', 'FLOATS', 'LearnedCodec', 'LlcCodec', 'PillowCodec', 'latent_stride', 'named_codec',
         'pack_strings', 'pillow_options', 'read_llc', 'to_picture', 'unpack_strings', 'write_llc'],
@@ -42,10 +42,9 @@ names = {
         'decompress_file', 'decompress_files', 'files_below', 'input_files', 'output_paths', 'process_files',
         'read_llc_file', 'save_image'],
     'hpcm': [
-        'AS_PUBLISHED', 'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'MULTIPLE', 'RENAMED', 'STORED', 'STRIDE',
-        'TRAINED_WITH', 'channel_index', 'finished', 'from_official', 'hpcm_base', 'hpcm_large', 'hpcm_small',
-        'load_official', 'make_exact', 'noisy', 'official_adaptor', 'official_name', 'official_names', 'only_inside',
-        'read', 'rounded', 'to_official', 'write'],
+        'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'MULTIPLE', 'RENAMED', 'STORED', 'STRIDE', 'channel_index',
+        'finished', 'from_official', 'hpcm_base', 'hpcm_large', 'hpcm_small', 'load_official', 'make_exact', 'noisy',
+        'official_adaptor', 'official_name', 'official_names', 'only_inside', 'read', 'rounded', 'to_official', 'write'],
     'layers': [
         'CrossAttention', 'DepthwiseResidual', 'PartialResidual', 'SLICE', 'analysis', 'blocks', 'down', 'from_windows',
         'head', 'hyper_analysis', 'hyper_synthesis', 'over_border', 'row_slices', 'stem', 'synthesis', 'to_windows',

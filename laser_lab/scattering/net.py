@@ -38,7 +38,7 @@ class ScatteringConfig(BlockConfig):
             field, most = f'{self.where()}.n_blocks', int(math.log2(self.in_spatial))
             raise refusal(field, self.n_blocks, f'up to {most}', f'for in_spatial={self.in_spatial}', error=ConfigError)
 
-register('model', 'scattering', ScatteringConfig, implies=dict(data='digits', training='two_phase'));
+register('model', 'scattering', ScatteringConfig);
 
 # %% ../../nbs/scattering/02_net.ipynb #4aa5a31c
 def block_channels(cfg:ScatteringConfig # settings

@@ -3,33 +3,34 @@
 import lazy_loader
 
 modules = [
-    'callbacks', 'codec', 'logs', 'modules', 'probe', 'run', 'stages', 'trainer']
+    'autoencoder', 'callbacks', 'codec', 'logs', 'phases', 'probe', 'recipes', 'run', 'trainer']
 names = {
+    'autoencoder': [
+        'AutoencoderModule', 'AutoencoderRecipe', 'active_atoms', 'code_grid', 'codebook_usage', 'concat_codes',
+        'encode_time', 'measure', 'quality'],
     'callbacks': [
         'AtomicCheckpointIO', 'EMA', 'InterScale', 'LastStep', 'StepStream', 'StopRequest', 'Truncation',
         'truncate_batch', 'with_lists'],
     'codec': [
-        'CodecModule', 'bits_per_pixel', 'check_codec', 'clip_or_drop', 'distortion_of', 'first_images', 'is_quantile',
-        'latent_channels', 'measure_codec', 'pack', 'prepare_codec', 'rate_distortion'],
+        'CodecModule', 'CodecRecipe', 'CompressAIRecipe', 'HPCMRecipe', 'bits_per_pixel', 'clip_or_drop',
+        'distortion_of', 'first_images', 'is_quantile', 'measure_codec', 'pack', 'prepare_codec', 'rate_distortion'],
     'logs': [
         'RunLogger', 'log_row', 'read_log', 'to_csv'],
-    'modules': [
-        'AutoencoderModule', 'active_atoms', 'concat_codes', 'constant', 'encode_time', 'learning_rate_factor',
-        'measure', 'quality', 'schedule_of', 'target_of'],
+    'phases': [
+        'CLASSIFIED', 'Coefficients', 'EpochEnd', 'PHASES_TRAINED', 'PhaseImages', 'TwoPhaseConfig', 'TwoPhaseRecipe',
+        'as_it_is', 'channel_statistics', 'check_labels', 'coefficients_loader', 'compute_with', 'conclude',
+        'extractor_learns', 'initial_net', 'module_of', 'phase_callbacks', 'phase_images', 'phase_loaders',
+        'phase_state', 'run_phase', 'shared_folder', 'train_in_phases', 'worth_keeping'],
     'probe': [
         'SpectrumProbe', 'plain', 'read_spectra', 'spectra_record', 'undisturbed'],
+    'recipes': [
+        'Recipe', 'RecipeModule', 'import_kinds', 'model_values', 'recipe_at', 'target_of'],
     'run': [
-        'RunConfig', 'begin_with', 'spectral_callbacks', 'train', 'train_from'],
-    'stages': [
-        'Coefficients', 'EpochEnd', 'PHASES', 'Split', 'TwoPhaseConfig', 'as_it_is', 'channel_statistics',
-        'check_classifier', 'check_kind', 'check_labels', 'checkpoint_in', 'classifies', 'coefficients_loader',
-        'compute_with', 'conclude', 'extractor_learns', 'initial_net', 'is_classifier', 'measure_classifier',
-        'module_of', 'phase_callbacks', 'phase_state', 'run_phase', 'shared_folder', 'split_images', 'train_in_phases',
-        'worth_keeping'],
+        'RunConfig', 'begin_with', 'first_weights', 'fit', 'spectral_callbacks', 'train', 'train_from'],
     'trainer': [
-        'Interrupted', 'OneBar', 'TrainingConfig', 'begin', 'environment', 'extra_loggers', 'fit_quietly',
-        'for_one_process', 'make_trainer', 'new_folder', 'processes', 'refuse_unfinished', 'run_folder', 'steps_of',
-        'stream_of'],
+        'EXPECTED_WARNINGS', 'Interrupted', 'OneBar', 'TrainingConfig', 'begin', 'constant', 'environment',
+        'extra_loggers', 'fit_quietly', 'for_one_process', 'learning_rate_factor', 'make_trainer', 'new_folder',
+        'processes', 'refuse_unfinished', 'run_folder', 'schedule_of', 'steps_of', 'stream_of'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.optim.swa_utils import get_ema_avg_fn
 
-from ..config import write_atomic
+from ..config import refusal, write_atomic
 from .logs import log_row
 
 # %% ../../nbs/training/01_callbacks.ipynb #88de975a
@@ -63,7 +63,8 @@ class StopRequest:
         self.close()
 
     def open(self): # only the main thread may handle signals
-        if threading.current_thread() is threading.main_thread(): self.before = {s: signal.signal(s, self._ask) for s in self.signals}
+        if threading.current_thread() is not threading.main_thread(): return
+        self.before = {s: signal.signal(s, self._ask) for s in self.signals}
 
     def close(self):
         for s, handler in self.before.items(): signal.signal(s, handler)
@@ -84,7 +85,8 @@ class LastStep(Checkpoint):
         checkpoint['torch_rng_state'] = torch.get_rng_state()
         if module.device.type == 'cuda': checkpoint['cuda_rng_state'] = torch.cuda.get_rng_state(module.device)
 
-    def on_load_checkpoint(self, trainer, module, checkpoint): self.generators = [checkpoint.get(f'{kind}_rng_state') for kind in ('torch', 'cuda')]
+    def on_load_checkpoint(self, trainer, module, checkpoint):
+        self.generators = [checkpoint.get(f'{kind}_rng_state') for kind in ('torch', 'cuda')]
 
     def on_train_start(self, trainer, module):
         cpu, cuda = self.generators
@@ -92,14 +94,16 @@ class LastStep(Checkpoint):
         if cuda is not None and module.device.type == 'cuda': torch.cuda.set_rng_state(cuda.cpu(), module.device)
         self.stop.open()
 
-    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-        stop = trainer.strategy.reduce_boolean_decision(self.stop.received is not None, all=False)
-        if stop or trainer.should_stop or trainer.global_step % self.every == 0 or trainer.global_step == trainer.num_training_batches:
-            trainer.save_checkpoint(self.path)
-        trainer.should_stop = trainer.should_stop or stop
-
     def teardown(self, trainer, module, stage): self.stop.close()
     def on_exception(self, trainer, module, exception): self.stop.close()
+
+# %% ../../nbs/training/01_callbacks.ipynb #8eeb1622
+@patch
+def on_train_batch_end(self:LastStep, trainer, module, outputs, batch, batch_idx):
+    stop = trainer.strategy.reduce_boolean_decision(self.stop.received is not None, all=False)
+    last = trainer.global_step == trainer.num_training_batches
+    if stop or last or trainer.should_stop or trainer.global_step % self.every == 0: trainer.save_checkpoint(self.path)
+    trainer.should_stop = trainer.should_stop or stop
 
 # %% ../../nbs/training/01_callbacks.ipynb #eb78542c
 class EMA(WeightAveraging):
@@ -115,7 +119,7 @@ def truncate_batch(batch:list,  # images (B, C, H, W) first; changed in place
                   ):
     "Show only what the schedule lets through."
     if not isinstance(batch, list) or not batch or not isinstance(batch[0], torch.Tensor):
-        raise TypeError(f'batch: {type(batch).__name__} is not allowed; allowed: a list or tuple that begins with images (B, C, H, W)')
+        raise refusal('batch', type(batch).__name__, 'a list or tuple that begins with images (B, C, H, W)', error=TypeError)
     images = batch[0]
     batch[0] = schedule.apply_truncation(images, epoch)
     if target == 'original' and batch[0] is not images: batch.append(images)
@@ -136,11 +140,12 @@ class Truncation(Callback):
                  per_epoch:int, # steps of an epoch
                  target:str='truncated' # 'original' appends the untouched images to the batch
                 ):
-        if target not in ('truncated', 'original'): raise ValueError(f"target: {target!r} is not allowed; allowed: 'truncated', 'original'")
-        if per_epoch < 1: raise ValueError(f'per_epoch: {per_epoch} is not allowed; allowed: a number of steps above 0')
+        if target not in ('truncated', 'original'): raise refusal('target', target, "'truncated', 'original'")
+        if per_epoch < 1: raise refusal('per_epoch', per_epoch, 'a number of steps above 0')
         self.schedule, self.per_epoch, self.target, self.step = schedule, per_epoch, target, 0
 
-    def state_dict(self): return dict(schedule=self.schedule.state_dict(), per_epoch=self.per_epoch, target=self.target, step=self.step)
+    def state_dict(self):
+        return dict(schedule=self.schedule.state_dict(), per_epoch=self.per_epoch, target=self.target, step=self.step)
 
     def load_state_dict(self, state):
         self.per_epoch, self.target, self.step = state['per_epoch'], state['target'], state['step']
@@ -167,7 +172,8 @@ def on_train_batch_start(self:Truncation, trainer, module, batch, batch_idx):
     epoch, every = self.schedule.epoch_of(self.step, self.per_epoch), getattr(module, 'log_every', None)
     truncate_batch(batch, self.schedule, epoch, self.target)
     if (self.step + 1) % every if every else not trainer._logger_connector.should_update_logs: return
-    row = {'spectral/tau': self.schedule.tau(epoch), 'spectral/phase': 'phase1_intra' if self.schedule.active(epoch) else 'baseline'}
+    phase = 'phase1_intra' if self.schedule.active(epoch) else 'baseline'
+    row = {'spectral/tau': self.schedule.tau(epoch), 'spectral/phase': phase}
     for logger in trainer.loggers: log_row(logger, row, trainer.global_step)
 
 @patch
@@ -184,4 +190,5 @@ class InterScale(Callback):
 
     def on_train_batch_start(self, trainer, module, batch, batch_idx):
         module.interscale.enabled = trainer.global_step >= self.start_epoch * self.per_epoch
-        if (trainer.global_step + 1) % module.log_every == 0: module.log('spectral/delta', module.interscale.delta * module.interscale.enabled)
+        if (trainer.global_step + 1) % module.log_every: return
+        module.log('spectral/delta', module.interscale.delta * module.interscale.enabled)

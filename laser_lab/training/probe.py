@@ -14,14 +14,15 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from ..config import write_json
+from ..config import refusal, write_json
 from ..spectral.spectrum import spectral_summary
 
 # %% ../../nbs/training/04_probe.ipynb #14a0c68c
 @contextmanager
 def undisturbed(model): # torch.nn.Module
     "Evaluation mode without gradients; modes and random state are as before afterwards."
-    modes, device = {m: m.training for m in model.modules()}, next((p.device for p in model.parameters()), torch.device('cpu'))
+    modes = {m: m.training for m in model.modules()}
+    device = next((p.device for p in model.parameters()), torch.device('cpu'))
     model.eval()
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []): yield
@@ -56,9 +57,10 @@ class SpectrumProbe(Callback):
                  every:int=1,   # epochs between records
                  *, per_epoch:int # steps of an epoch
                 ):
-        if images.ndim != 4 or not images.is_floating_point(): raise ValueError(f'images: {tuple(images.shape)} of {images.dtype} are not allowed; allowed: floating-point (B, C, H, W)')
+        if images.ndim != 4 or not images.is_floating_point():
+            raise refusal('images', (tuple(images.shape), images.dtype), 'floating-point (B, C, H, W)', what='shape and type')
         for name, value in dict(every=every, per_epoch=per_epoch).items():
-            if value < 1: raise ValueError(f'{name}: {value} is not allowed; allowed: from 1 on')
+            if value < 1: raise refusal(name, value, 'from 1 on')
         self.images, self.path, self.every, self.per_epoch, self.records = images, Path(path), every, per_epoch, []
 
     def state_dict(self): return dict(records=self.records)
@@ -69,7 +71,8 @@ class SpectrumProbe(Callback):
     def look(self, trainer, module): # record if an epoch that counts has begun since the last record
         epoch, last = trainer.global_step // self.per_epoch, self.records[-1]['epoch'] if self.records else -1
         if epoch <= last or epoch % self.every or not trainer.is_global_zero: return
-        self.records = [*self.records, spectra_record(getattr(module, 'model', module), self.images, epoch=epoch, step=trainer.global_step)]
+        record = spectra_record(getattr(module, 'model', module), self.images, epoch=epoch, step=trainer.global_step)
+        self.records = [*self.records, record]
         write_json(self.path, self.records)
 
 # %% ../../nbs/training/04_probe.ipynb #8c87d836
@@ -78,6 +81,7 @@ def read_spectra(path # JSON file of a `SpectrumProbe`
     "What a probe has written; another file is refused by name."
     try: records = json.loads(Path(path).read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as e: raise ValueError(f'{path}: not JSON ({e})') from e
-    if not isinstance(records, list) or not all(isinstance(r, dict) and {'epoch', 'edges', 'carried'} <= set(r) for r in records):
+    def fits(record): return isinstance(record, dict) and {'epoch', 'edges', 'carried'} <= set(record)
+    if not isinstance(records, list) or not all(map(fits, records)):
         raise ValueError(f'{path}: no records of spectra; allowed: what a SpectrumProbe has written')
     return records

@@ -6,8 +6,9 @@ modules = [
     'ablation', 'explorer', 'explorers', 'form', 'report', 'study']
 names = {
     'ablation': [
-        'BENCH', 'BOTTLENECKS', 'COLUMNS', 'CONTEXTS', 'SPARSE', 'StudyConfig', 'UNITS', 'last_step', 'markdown_table',
-        'mean_spread', 'plan', 'read_results', 'result_table', 'run_study', 'show_table', 'slug', 'workers_for'],
+        'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'PROCESSES', 'SHORT_CODEC', 'SPARSE', 'StudyConfig', 'last_step',
+        'markdown_table', 'mean_spread', 'measures_table', 'planned_runs', 'print_table', 'read_results',
+        'result_table', 'run_study', 'slug', 'table_columns', 'workers_for'],
     'explorer': [
         'Explorer', 'ExplorerConfig', 'LivePicture', 'PHOTOS', 'failure_shown', 'one_thread', 'photograph'],
     'form': [
@@ -15,8 +16,8 @@ names = {
         'linear_control', 'log_control', 'looks', 'nested_control', 'optional_control', 'plain_control',
         'settings_grid', 'simple_control', 'slider_kind', 'switch_control', 'text_control', 'tooltip'],
     'report': [
-        'AblateConfig', 'CODEC_NOTE', 'LOGGED', 'NOTE', 'STYLE', 'ablate', 'code_pictures', 'figures', 'gallery',
-        'report_html', 'training_picture'],
+        'AblateConfig', 'LOGGED', 'PAGE', 'STYLESHEET', 'ablate', 'as_url', 'figures', 'gallery', 'notes',
+        'own_pictures', 'reconstruction_pictures', 'report_html', 'shown_images', 'study_record', 'training_picture'],
     'study': [
         'ABOUT', 'CLOCKS', 'Difference', 'MEANS', 'PEAK', 'Timings', 'can_measure_memory', 'curve_of',
         'paired_difference', 'pairs', 'peak_memory', 'point_of', 'promises', 'quartiles', 'record', 'record_table',
