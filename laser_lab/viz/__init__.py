@@ -23,7 +23,7 @@ names = {
         'show_path', 'show_state', 'show_states', 'show_step', 'state_name', 'step_map'],
     'curves': [
         'METRIC_LABELS', 'PLACES', 'RING', 'as_settings', 'checked_points', 'curve', 'error_bars', 'finish_plane',
-        'group_runs', 'is_number', 'metric_label', 'rate_axis', 'rate_distortion_figure', 'rate_ticks', 'seed_band',
+        'group_runs', 'has_value', 'metric_label', 'rate_axis', 'rate_distortion_figure', 'rate_ticks', 'seed_band',
         'show_band', 'show_highlight', 'show_metric', 'show_settings', 'spans_decades', 'training_figure'],
     'experiments': [
         'GAIN_COLOUR', 'HOLLOW', 'KINDS', 'LOSS_COLOUR', 'REPEATS', 'as_label', 'beside', 'checked_pairs',

@@ -8,9 +8,9 @@ names = {
     'bottleneck': [
         'BottleneckExplorer', 'BottleneckExplorerConfig', 'BottleneckView', 'CEILING', 'CODING_METHODS', 'Tried',
         'bottleneck_explorer', 'bottleneck_figure', 'caption', 'code_map', 'codewords', 'fit_bottleneck', 'fitted',
-        'fitted_dictionary', 'fitted_residual_vq', 'fitted_vq', 'from_patch_map', 'is_sparse', 'method_words', 'panes',
-        'passes', 'patch_map', 'patient', 'remembered', 'ring', 'same_picture', 'show_code', 'show_pictures',
-        'show_plane', 'show_tried', 'training_patches', 'tried'],
+        'fitted_dictionary', 'fitted_residual_vq', 'fitted_vq', 'from_patch_map', 'is_sparse', 'learning_passes',
+        'mark_point', 'method_words', 'panes', 'patch_map', 'patient', 'remembered', 'same_picture', 'show_code',
+        'show_plane', 'show_reconstruction', 'show_tried', 'training_patches', 'tried'],
     'codec': [
         'CodecExplorer', 'CodecExplorerConfig', 'CodedPhoto', 'GIVEN', 'START', 'against', 'bit_maps', 'chosen_model',
         'codec_explorer', 'codec_figure', 'coded_and_decoded', 'decode_in_steps', 'described', 'expected_latent',

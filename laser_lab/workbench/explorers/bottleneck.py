@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['CODING_METHODS', 'CEILING', 'is_sparse', 'BottleneckExplorerConfig', 'patch_map', 'from_patch_map',
-           'training_patches', 'patient', 'codewords', 'fitted_vq', 'fitted_residual_vq', 'passes', 'fitted_dictionary',
-           'fitted', 'code_map', 'BottleneckView', 'fit_bottleneck', 'Tried', 'tried', 'remembered', 'same_picture',
-           'show_tried', 'ring', 'show_plane', 'show_code', 'method_words', 'caption', 'panes', 'show_pictures',
-           'bottleneck_figure', 'BottleneckExplorer', 'bottleneck_explorer']
+           'training_patches', 'patient', 'codewords', 'fitted_vq', 'fitted_residual_vq', 'learning_passes',
+           'fitted_dictionary', 'fitted', 'code_map', 'BottleneckView', 'fit_bottleneck', 'Tried', 'tried',
+           'remembered', 'same_picture', 'show_tried', 'mark_point', 'show_plane', 'show_code', 'method_words',
+           'caption', 'panes', 'show_reconstruction', 'bottleneck_figure', 'BottleneckExplorer', 'bottleneck_explorer']
 
 # %% ../../../nbs/workbench/explorers/00_bottleneck.ipynb #665a515e
 import time
@@ -134,8 +134,8 @@ def fitted_residual_vq(vectors:Tensor,    # (N, D) to learn from
     return quantizer
 
 # %% ../../../nbs/workbench/explorers/00_bottleneck.ipynb #58fdfeff
-def passes(num_atoms:int # K
-          )->int:        # at most 10, at least 2
+def learning_passes(num_atoms:int # K
+                   )->int:        # at most 10, at least 2
     "Passes of dictionary learning, fewer for a larger dictionary: their time grows with it."
     return max(2, min(10, 1024 // num_atoms))
 
@@ -145,7 +145,7 @@ def fitted_dictionary(vectors:Tensor, # (N, D) to learn from
     "Atoms that are combined, with quantized coefficients."
     K, S = cfg.num_embeddings, cfg.sparsity_level
     method = 'online' if 'online' in cfg.method else 'aksvd'
-    D = learn_dictionary(vectors[:2048], K, S, method, passes(K), cfg.seed, callback=lambda *_: None)
+    D = learn_dictionary(vectors[:2048], K, S, method, learning_passes(K), cfg.seed, callback=lambda *_: None)
     bottleneck = DictionaryLearning(K, vectors.shape[1], S, coef_bits=cfg.coef_bits, data_init=False)
     bottleneck.dictionary.data.copy_(D)
     return bottleneck.train()
@@ -228,7 +228,7 @@ def show_tried(ax, points): # axes; `Tried`, one colour and marker for each meth
         xy = [(t.rate, min(t.psnr, CEILING)) for t in points if t.cfg.method == method]
         if xy: ax.plot(*zip(*xy), **category(i) | dict(linestyle=''), alpha=.8, label=method)
 
-def ring(ax, x:float, y:float): # axes, the point
+def mark_point(ax, x:float, y:float): # axes, the point
     "Mark a point."
     ax.plot(x, y, 'o', markersize=13, markerfacecolor='none', markeredgecolor=REFERENCE, markeredgewidth=1.5)
 
@@ -241,7 +241,7 @@ def show_plane(ax,       # axes to draw on
     points = remembered([t for t in history if same_picture(t.cfg, view.cfg)], view)
     show_tried(ax, points)
     rate_axis(ax, [t.rate for t in points])
-    ring(ax, view.rate, min(view.psnr, CEILING))
+    mark_point(ax, view.rate, min(view.psnr, CEILING))
     cut = f', at most {CEILING:.0f} drawn' if any(t.psnr > CEILING for t in points) else ''
     ax.set(xlabel='rate (bits per pixel)', ylabel=f'PSNR (dB){cut}', title=f'rate and distortion, {len(points)} tried on this picture')
     ax.margins(y=.25)
@@ -286,9 +286,9 @@ def panes(): # figure, three axes above, three below
     above, below = figure.subfigures(2, 1, height_ratios=(1.25, 1))
     return figure, above.subplots(1, 3), below.subplots(1, 3, width_ratios=(1.1, 1, 1.3))
 
-def show_pictures(axes, # three: original, reconstruction, error
-                  view:BottleneckView # result
-                 ):
+def show_reconstruction(axes, # three: original, reconstruction, error
+                        view:BottleneckView # result
+                       ):
     "The photograph, what the code keeps of it, and where they differ."
     original, reconstruction, error = axes
     show_image(original, view.original, f'original, {view.cfg.size} × {view.cfg.size} pixels')
@@ -304,7 +304,7 @@ def bottleneck_figure(view:BottleneckView, # result to show
                      ): # matplotlib Figure
     "Original, reconstruction, error, code, usage and the rate-distortion plane."
     figure, pictures, (code, entries, plane) = panes()
-    show_pictures(pictures, view)
+    show_reconstruction(pictures, view)
     show_code(code, view)
     show_usage(entries, view.counts, 'usage', CODING_METHODS.index(view.cfg.method))
     show_plane(plane, view, list(history))
