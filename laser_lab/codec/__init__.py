@@ -3,8 +3,8 @@
 import lazy_loader
 
 modules = [
-    'bitstream', 'build', 'coders', 'context', 'curves', 'entropy', 'evaluate', 'exact', 'files', 'hpcm', 'layers',
-    'literal', 'schedule', 'start', 'weights']
+    'bitstream', 'build', 'coders', 'context', 'curves', 'entropy', 'evaluate', 'exact', 'files', 'hpcm', 'latent',
+    'layers', 'literal', 'schedule', 'start', 'weights']
 names = {
     'bitstream': [
         'ALWAYS_ALLOWED_PIXELS', 'BYTES_PER_PIXEL', 'BadStream', 'COLOURS', 'Header', 'MAGIC', 'MAX_PIXELS',
@@ -18,48 +18,53 @@ names = {
         'ARITHMETIC', 'Codec', 'FLOATS', 'LearnedCodec', 'LlcCodec', 'PillowCodec', 'latent_stride', 'named_codec',
         'pack_strings', 'pillow_options', 'read_llc', 'to_picture', 'unpack_strings', 'write_llc'],
     'context': [
-        'Context', 'SpatialPrior', 'filled', 'sample_params'],
+        'ContextModel', 'SpatialPrior', 'fill_context', 'gather_parameters'],
     'curves': [
         'NOT_STATED', 'PILLOW_CURVES', 'PILLOW_NAMES', 'anchors', 'anchors_for', 'bd_rates', 'bd_row',
         'evaluate_folder', 'named_curve', 'pillow_curve', 'published_curves', 'published_set', 'quoted_bd_rates',
         'rd_curve', 'rd_pairs'],
     'entropy': [
-        'BETA', 'BoundedBelow', 'FARTHEST', 'FARTHEST_OFFSET', 'GeneralisedGaussian', 'GeneralisedGaussianCDF',
-        'LARGEST', 'LowerBound', 'MIDDLE', 'OCTAVES', 'TAIL', 'Tables', 'as_letters', 'bin_likelihood', 'by_table',
-        'check_residuals', 'check_tables', 'code_escapes', 'code_residuals', 'code_row', 'code_rows', 'fitted_tail',
-        'ggd_cdf', 'ggd_density', 'ggd_quantile', 'ggd_tail', 'look_up', 'piece', 'scale_rows', 'scale_table',
-        'scale_weights', 'table_index', 'tail_fit', 'thresholds', 'to_power'],
+        'BETA', 'BoundedBelow', 'EntropyModel', 'FARTHEST', 'FARTHEST_OFFSET', 'GeneralisedGaussian',
+        'GeneralisedGaussianCDF', 'LARGEST', 'LowerBound', 'MIDDLE', 'OCTAVES', 'TABLE_NAMES', 'TAIL', 'Tables',
+        'add_noise', 'bin_likelihood', 'by_table', 'check_residuals', 'check_tables', 'code_escapes', 'code_residuals',
+        'code_row', 'code_rows', 'decode_residuals', 'encode_residuals', 'fit_buffers', 'fitted_tail', 'ggd_cdf',
+        'ggd_density', 'ggd_quantile', 'ggd_tail', 'look_up', 'piece', 'round_ste', 'scale_rows', 'scale_table',
+        'scale_weights', 'table_index', 'tail_fit', 'thresholds', 'to_power', 'to_symbols'],
     'evaluate': [
         'NULLABLE', 'RESULTS_LAYOUT', 'RESULT_FIELDS', 'TEXT', 'average_measures', 'check_fields', 'check_numbers',
         'check_point', 'check_results', 'decibels', 'finite_or_none', 'half_size', 'image_ms_ssim', 'image_psnr',
         'kind_of_value', 'load_results', 'mean_or_none', 'measure_image', 'named_images', 'open_images', 'save_results'],
     'exact': [
-        'DIGITS', 'ExactAttention', 'ExactConv', 'ExactUp', 'Grid', 'HELD', 'INPUT_BITS', 'REACH', 'UNSET',
-        'WEIGHT_BITS', 'calibrate', 'depthwise', 'exact_softmax', 'exp_table', 'fraction_for', 'input_bits',
-        'made_exact', 'product', 'snap', 'snapped_weight'],
+        'DIGITS', 'ExactAttention', 'ExactConv', 'ExactUp', 'Grid', 'HELD', 'INPUT_BITS', 'REACH', 'STEPS_PER_UNIT',
+        'UNSET', 'WEIGHT_BITS', 'calibrate', 'depthwise', 'exact_softmax', 'exp_table', 'fraction_for', 'input_bits',
+        'product', 'replace_layers', 'snap', 'snap_weight'],
     'files': [
         'ALWAYS_READ_BYTES', 'LONGEST_HEADER', 'LOSSLESS', 'check_suffix', 'compress_file', 'compress_files',
         'decompress_file', 'decompress_files', 'files_below', 'input_files', 'output_paths', 'process_files',
         'read_llc_file', 'save_image'],
     'hpcm': [
-        'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'MULTIPLE', 'RENAMED', 'STORED', 'STRIDE', 'channel_index',
-        'finished', 'from_official', 'hpcm_base', 'hpcm_large', 'hpcm_small', 'load_official', 'make_exact', 'noisy',
-        'official_adaptor', 'official_name', 'official_names', 'only_inside', 'read', 'rounded', 'to_official', 'write'],
+        'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'MULTIPLE', 'RENAMED', 'STORED', 'STORED_NAMES', 'STRIDE',
+        'THEIR_TABLES', 'check_names', 'from_official', 'from_stored_names', 'hpcm_base', 'hpcm_large', 'hpcm_small',
+        'latent_coder_of', 'load_official', 'make_exact', 'official_adaptor', 'official_name', 'official_names',
+        'stored_name', 'to_official', 'to_stored_names'],
+    'latent': [
+        'FactorizedCoder', 'LatentCoder', 'channel_index', 'check_coder', 'mask_outside', 'place_values',
+        'prior_network'],
     'layers': [
         'CrossAttention', 'DepthwiseResidual', 'PartialResidual', 'SLICE', 'analysis', 'blocks', 'down', 'from_windows',
         'head', 'hyper_analysis', 'hyper_synthesis', 'over_border', 'row_slices', 'stem', 'synthesis', 'to_windows',
         'up', 'widened'],
     'literal': [
-        'ADAPTORS', 'ASSUMED_PHASES', 'BOARD', 'COARSE_PHASES', 'CORNER', 'FIRST', 'MIDDLE_PHASES', 'PATTERN', 'SECOND',
-        'THIRD', 'chain', 'conv', 'entered', 'full_mask', 'halves', 'picked', 'placed', 'residual', 'spatial_prior',
-        'window_attention'],
+        'ADAPTORS', 'ASSUMED_PHASES', 'BOARD', 'COARSE_PHASES', 'CORNER', 'FIRST', 'MIDDLE_PHASES', 'PATTERN', 'PRIORS',
+        'SECOND', 'THIRD', 'both_halves', 'chain', 'coded', 'conv', 'entered', 'full_mask', 'gather_phases', 'grids_of',
+        'halves', 'residual', 'scales_and_means', 'scatter_phases', 'spatial_prior', 'window_attention'],
     'schedule': [
-        'ASSUMED', 'CORNERS', 'FINE_TO_MIDDLE', 'MIDDLE_TO_COARSE', 'Scale', 'Step', 'TURNS', 'check_steps',
-        'coarse_cells', 'coding_order', 'fine_cells', 'half_corner', 'middle_cells', 'official_fill', 'one_scale',
-        'plan', 'sample', 'spread', 'three_scales', 'xor_cells'],
+        'ALLOWED_STEPS', 'ASSUMED', 'CORNERS', 'FINE_TO_MIDDLE', 'MIDDLE_TO_COARSE', 'Scale', 'Step', 'TURNS',
+        'check_steps', 'coarse_cells', 'coding_order', 'coding_steps', 'fine_cells', 'gather_to_coarse', 'half_corner',
+        'middle_cells', 'official_fill', 'one_scale', 'scatter_to_fine', 'three_scales', 'xor_cells'],
     'start': [
-        'at_rest', 'axes_of', 'best_step', 'cells_of', 'fit_layer', 'fit_transforms', 'mirror', 'pass_through',
-        'quiet_context', 'resampling', 'start_from', 'usual_scale'],
+        'axes_of', 'best_quantization_step', 'cells_of', 'fit_layer', 'fit_transforms', 'is_gdn', 'matching_scale',
+        'mirror', 'pass_side_information', 'pass_through', 'resampling', 'start_from', 'zero_residuals'],
     'weights': [
         'DEFAULT_MODEL', 'MOST_WEIGHTS', 'RUN_WEIGHTS', 'STRUCTURE', 'TENSOR_TYPES', 'WEIGHTS', 'WEIGHTS_LAYOUT',
         'check_loaded', 'check_tensors', 'describe_run', 'describe_weights', 'empty_model', 'expected_tensors',

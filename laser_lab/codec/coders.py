@@ -155,7 +155,7 @@ class LlcCodec:
 def encode(self:LlcCodec, image:np.ndarray # uint8 (H, W, 3), sRGB
           )->bytes:                        # the file
     "Encode an image."
-    x = to_tensor(image).to(self.model.means_hyper.device)
+    x = to_tensor(image).to(self.model.hyper_coder.means.device)
     height, width = image.shape[:2]
     check_image_size(height, width, self.max_pixels)
     coded = self.model.compress(x, return_latent=True)

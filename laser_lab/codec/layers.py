@@ -35,7 +35,7 @@ def widened(block,        # module with `expand`, `activation` and `project`, 1x
 
 # %% ../../nbs/codec/01_layers.ipynb #82006d89
 class PartialResidual(nn.Module):
-    "x + (3x3 convolution of the first channels, LeakyReLU network over all of them), the block of the transforms (PConvRB)."
+    "The block of the transforms (PConvRB): x + pointwise network behind a 3x3 convolution of the first channels."
     def __init__(self,
                  channels:int,    # C, a multiple of `share`
                  share:int=4,     # one in so many channels is convolved
@@ -44,7 +44,8 @@ class PartialResidual(nn.Module):
         super().__init__()
         self.seen = channels // share
         self.spatial = nn.Conv2d(self.seen, self.seen, 3, padding=1)
-        self.expand, self.activation, self.project = nn.Conv2d(channels, expansion * channels, 1), nn.LeakyReLU(), nn.Conv2d(expansion * channels, channels, 1)
+        self.expand, self.activation = nn.Conv2d(channels, expansion * channels, 1), nn.LeakyReLU()
+        self.project = nn.Conv2d(expansion * channels, channels, 1)
 
     def forward(self, x:Tensor # (B, C, H, W)
                )->Tensor:      # (B, C, H, W)
@@ -52,14 +53,15 @@ class PartialResidual(nn.Module):
 
 # %% ../../nbs/codec/01_layers.ipynb #8b21adba
 class DepthwiseResidual(nn.Module):
-    "x + (3x3 filter per channel, LeakyReLU network over all channels), the block of the context networks (DWConvRB)."
+    "The block of the context networks (DWConvRB): x + pointwise network behind a 3x3 filter per channel."
     def __init__(self,
                  channels:int,    # C
                  expansion:int=2  # width of the pointwise network, in units of C
                 ):
         super().__init__()
         self.spatial = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-        self.expand, self.activation, self.project = nn.Conv2d(channels, expansion * channels, 1), nn.LeakyReLU(), nn.Conv2d(expansion * channels, channels, 1)
+        self.expand, self.activation = nn.Conv2d(channels, expansion * channels, 1), nn.LeakyReLU()
+        self.project = nn.Conv2d(expansion * channels, channels, 1)
 
     def forward(self, x:Tensor # (B, C, H, W)
                )->Tensor:      # (B, C, H, W)
@@ -156,7 +158,7 @@ def over_border(height:int, width:int, # of the grid
 
 # %% ../../nbs/codec/01_layers.ipynb #1917aae1
 class CrossAttention(nn.Module):
-    "Renew a context by what was just said (HPCM's progressive context fusion)."
+    "Update a context by the latest scales and means (HPCM's progressive context fusion)."
     def __init__(self,
                  channels:int, # C, a multiple of `heads`
                  heads:int,    # attention heads
@@ -169,10 +171,11 @@ class CrossAttention(nn.Module):
     def attend(self, q, k, v, hidden): # windows; True where no key is
         return F.scaled_dot_product_attention(q, k, v, None if hidden is None else ~hidden)
 
-    def forward(self, said:Tensor,   # (B, C, H, W) what the networks have just said
+    def forward(self, psi:Tensor,   # (B, C, H, W) scales and means of the last step
                       context:Tensor # (B, C, H, W) the context so far
                )->Tensor:            # (B, C, H, W) the new context
-        q, k, v = (to_windows(layer(x), self.window, self.heads) for layer, x in ((self.query, said), (self.key, context), (self.value, context)))
-        hidden = over_border(*said.shape[2:], self.window, said.device)
-        if hidden is not None: hidden = hidden.repeat(len(said), 1, 1, 1)
-        return from_windows(self.attend(q, k, v, hidden), said.shape, self.window) + self.out(said)
+        given = ((self.query, psi), (self.key, context), (self.value, context))
+        q, k, v = (to_windows(layer(x), self.window, self.heads) for layer, x in given)
+        hidden = over_border(*psi.shape[2:], self.window, psi.device)
+        if hidden is not None: hidden = hidden.repeat(len(psi), 1, 1, 1)
+        return from_windows(self.attend(q, k, v, hidden), psi.shape, self.window) + self.out(psi)

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['BOARD', 'CORNER', 'PATTERN', 'FIRST', 'SECOND', 'THIRD', 'MIDDLE_PHASES', 'COARSE_PHASES', 'ASSUMED_PHASES',
-           'ADAPTORS', 'conv', 'residual', 'chain', 'spatial_prior', 'window_attention', 'full_mask', 'halves',
-           'picked', 'placed', 'entered', 'literal']
+           'ADAPTORS', 'PRIORS', 'conv', 'residual', 'chain', 'spatial_prior', 'window_attention', 'full_mask',
+           'halves', 'gather_phases', 'scatter_phases', 'entered', 'both_halves', 'grids_of', 'scales_and_means',
+           'coded', 'literal']
 
 # %% ../../nbs/codec/07_literal.ipynb #c0a6fc1a
 import math
@@ -36,7 +37,8 @@ def chain(state:dict, name:str, x:Tensor, upwards:bool)->Tensor:
         if f'{inner}.weight' not in state: x = residual(state, inner, x)
         else:
             padding = 1 if state[f'{inner}.weight'].shape[-1] == 4 else 0
-            x = F.conv_transpose2d(x, state[f'{inner}.weight'], state[f'{inner}.bias'], 2, padding) if upwards else conv(state, inner, x, stride=2, padding=padding)
+            if upwards: x = F.conv_transpose2d(x, state[f'{inner}.weight'], state[f'{inner}.bias'], 2, padding)
+            else: x = conv(state, inner, x, stride=2, padding=padding)
         n += 1
     return x
 
@@ -45,24 +47,29 @@ def spatial_prior(state:dict, name:str, x:Tensor, gain:Tensor)->Tensor:
     "Residual blocks, the gain, residual blocks and a 1x1 convolution."
     for part in ('branch_1', 'branch_2'):
         n = 0
-        while f'{name}.{part}.{n}.branch.0.weight' in state: x = residual(state, f'{name}.{part}.{n}', x); n += 1
+        while f'{name}.{part}.{n}.branch.0.weight' in state:
+            x = residual(state, f'{name}.{part}.{n}', x)
+            n += 1
         if part == 'branch_1': x = x * gain
     return conv(state, f'{name}.branch_2.{n}', x)
 
 # %% ../../nbs/codec/07_literal.ipynb #783a59bc
-def window_attention(state:dict, name:str, said:Tensor, context:Tensor, window:int, heads:int)->Tensor:
+def window_attention(state:dict, name:str, psi:Tensor, context:Tensor, window:int, heads:int)->Tensor:
     "Attention in windows, for sizes that are multiples of them."
-    b, c, h, w = said.shape
-    def cut(x): return x.reshape(b, heads, c // heads, h // window, window, w // window, window).permute(0, 3, 5, 1, 4, 6, 2).flatten(4, 5)
-    q, k, v = cut(conv(state, f'{name}.conv_q', said)), cut(conv(state, f'{name}.conv_k', context)), cut(conv(state, f'{name}.conv_v', context))
+    b, c, h, w = psi.shape
+    def cut(x):
+        x = x.reshape(b, heads, c // heads, h // window, window, w // window, window)
+        return x.permute(0, 3, 5, 1, 4, 6, 2).flatten(4, 5)
+    q, k, v = (cut(conv(state, f'{name}.conv_{part}', x)) for part, x in (('q', psi), ('k', context), ('v', context)))
     answer = torch.softmax(q @ k.transpose(-1, -2) / math.sqrt(c // heads), -1) @ v
     answer = answer.unflatten(4, (window, window)).permute(0, 3, 6, 1, 4, 2, 5).reshape(b, c, h, w)
-    return answer + conv(state, f'{name}.conv_out', said)
+    return answer + conv(state, f'{name}.conv_out', psi)
 
 # %% ../../nbs/codec/07_literal.ipynb #ef587bec
 BOARD = [[(0, 0), (1, 1)], [(0, 1), (1, 0)]]
 CORNER = [[(0, 0)], [(0, 1)], [(1, 0)], [(1, 1)]]
-PATTERN = [[(0, 0), (2, 2)], [(0, 2), (2, 0)], [(1, 1), (3, 3)], [(1, 3), (3, 1)], [(0, 1), (2, 3)], [(0, 3), (2, 1)], [(1, 0), (3, 2)], [(1, 2), (3, 0)]]
+PATTERN = [[(0, 0), (2, 2)], [(0, 2), (2, 0)], [(1, 1), (3, 3)], [(1, 3), (3, 1)],
+           [(0, 1), (2, 3)], [(0, 3), (2, 1)], [(1, 0), (3, 2)], [(1, 2), (3, 0)]]
 FIRST = (2, BOARD, ['01', '10'])
 SECOND = (2, CORNER, ['0123', '3210', '2301', '1032'])
 THIRD = (4, PATTERN, ['02461357', '13570246', '24603571', '35712460', '46025713', '57134602', '60247135', '71356024'])
@@ -83,60 +90,82 @@ ASSUMED_PHASES = [(0, 0)] * 4 + [(0, 1)] * 4
 
 def halves(x:Tensor)->tuple: return x.chunk(2, 1) # scales, means
 
-def picked(x:Tensor, phases)->Tensor:
+def gather_phases(x:Tensor, phases)->Tensor:
     "One pixel of each cell of 2x2, another one for each group of channels."
     return torch.cat([part[:, :, r::2, c::2] for part, (r, c) in zip(x.chunk(len(phases), 1), phases)], 1)
 
-def placed(x:Tensor, phases)->Tensor:
+def scatter_phases(x:Tensor, phases)->Tensor:
     "The way back, zeros elsewhere."
     out = x.new_zeros(x.shape[0], x.shape[1], 2 * x.shape[2], 2 * x.shape[3])
-    for part, target, (r, c) in zip(x.chunk(len(phases), 1), out.chunk(len(phases), 1), phases): target[:, :, r::2, c::2] = part
+    parts, targets = x.chunk(len(phases), 1), out.chunk(len(phases), 1)
+    for part, target, (r, c) in zip(parts, targets, phases): target[:, :, r::2, c::2] = part
     return out
 
 # %% ../../nbs/codec/07_literal.ipynb #027de8bf
 def entered(state:dict, number:int, context:Tensor, hyper:Tensor, phases, assumed)->Tensor:
-    "Context on the finer grid: what was coded keeps its own, the other places are filled from the side information and mixed by a 1x1 convolution."
+    "Context on the finer grid: coded places keep theirs, others take side information; then a 1x1 convolution."
     parts = []
     for old, new in zip(halves(context), halves(hyper)):
-        known, taken = placed(torch.ones_like(old), phases).bool(), placed(torch.ones_like(old), assumed).bool()
+        known = scatter_phases(torch.ones_like(old), phases).bool()
+        taken = scatter_phases(torch.ones_like(old), assumed).bool()
         filled = torch.zeros_like(new)
         filled[~known] = new[~taken]
-        parts.append(placed(old, phases) + filled)
+        parts.append(scatter_phases(old, phases) + filled)
     return conv(state, f'context_net.{number}', torch.cat(parts, 1))
 
-# %% ../../nbs/codec/07_literal.ipynb #21b1e6b6
+# %% ../../nbs/codec/07_literal.ipynb #9a9fff4d
 ADAPTORS = {'s1': [None, 0], 's2': [2, 0, 1], 's3': [5, 0, 1, 2, 3, 4]} # order in which the published code uses them
+PRIORS = {'s1': 'y_spatial_prior_s1_s2', 's2': 'y_spatial_prior_s1_s2', 's3': 'y_spatial_prior_s3'}
 
+def both_halves(function, x:Tensor, phases)->Tensor: # of scales and means
+    return torch.cat([function(half, phases) for half in halves(x)], 1)
+
+def grids_of(y:Tensor, hyper:Tensor)->list: # of (name, masks, latent, side information), coarse to fine
+    "Latent and side information on the three grids."
+    y_middle, middle = gather_phases(y, MIDDLE_PHASES), both_halves(gather_phases, hyper, MIDDLE_PHASES)
+    y_coarse, coarse = gather_phases(y_middle, COARSE_PHASES), both_halves(gather_phases, middle, COARSE_PHASES)
+    return [('s1', FIRST, y_coarse, coarse), ('s2', SECOND, y_middle, middle), ('s3', THIRD, y, hyper)]
+
+# %% ../../nbs/codec/07_literal.ipynb #62a939ec
+def scales_and_means(state:dict, grid:str, adaptor:int, gain:int, context:Tensor, y_hat:Tensor)->Tensor: # of one step
+    "What the networks give for a step."
+    inner = conv(state, f'y_spatial_prior_adaptor_list_{grid}.{adaptor}', torch.cat([context, y_hat], 1))
+    return spatial_prior(state, PRIORS[grid], inner, state[f'adaptive_params_list.{gain}'])
+
+# %% ../../nbs/codec/07_literal.ipynb #61b48c7d
+def coded(state:dict, y:Tensor, hyper:Tensor, heads:int, windows)->tuple: # y_hat, scales, means
+    "All steps on all grids."
+    grids, gain = grids_of(y, hyper), 0
+    context, y_hat, used = grids[0][3], torch.zeros_like(grids[0][2]), torch.zeros_like(grids[0][3])
+    for number, (name, masks, target, side) in enumerate(grids):
+        if name != 's1':
+            phases = COARSE_PHASES if name == 's2' else MIDDLE_PHASES
+            context = entered(state, number - 1, context, side, phases, ASSUMED_PHASES if name == 's2' else phases)
+            y_hat, used = scatter_phases(y_hat, phases), both_halves(scatter_phases, used, phases)
+        for n, adaptor in enumerate(ADAPTORS[name]):
+            psi = context
+            if adaptor is not None:
+                psi = scales_and_means(state, name, adaptor, gain, context, y_hat)
+                gain += 1
+            mask, (_, means) = full_mask(masks, n + number, target.shape[1], *target.shape[2:]), halves(psi)
+            y_hat = y_hat + (torch.round(target - means) + means) * mask
+            used = used + psi * mask.repeat(2, 1, 1)
+            if adaptor is None: continue
+            context = window_attention(state, f'attn_{name}', psi, context, windows[number], heads)
+    return y_hat, *halves(used)
+
+# %% ../../nbs/codec/07_literal.ipynb #21b1e6b6
 @torch.no_grad()
 def literal(state:dict, # tensors under the authors' names
             x:Tensor,   # (B, 3, H, W), multiples of 256
             heads:int=32, windows=(4, 8, 8), # of the attention
             known:tuple=None, # y and z, which spare the analysis: the decoder's share
             synthesis:bool=True # False leaves x_hat out: the encoder's share
-           )->dict:     # x_hat, y, z, y_hat, scales and means (B, M, H/16, W/16) under which each number is coded
+           )->dict:     # x_hat, y, z, y_hat, scales and means (B, M, H/16, W/16) under which each value is coded
     "Evaluation of the published model, without entropy coding."
     y = known[0] if known else chain(state, 'g_a', x, False)
     z = known[1] if known else chain(state, 'h_a', y, False)
     hyper = chain(state, 'h_s', torch.round(z - state['means_hyper']) + state['means_hyper'], True)
-    middle = torch.cat([picked(h, MIDDLE_PHASES) for h in halves(hyper)], 1)
-    coarse = torch.cat([picked(h, COARSE_PHASES) for h in halves(middle)], 1)
-    y_middle = picked(y, MIDDLE_PHASES)
-    grids = [('s1', FIRST, picked(y_middle, COARSE_PHASES), coarse, 0), ('s2', SECOND, y_middle, middle, 1), ('s3', THIRD, y, hyper, 2)]
-    context, y_hat, used, gain = coarse, torch.zeros_like(grids[0][2]), torch.zeros_like(coarse), 0
-    for name, scale, target, side, number in grids:
-        if name != 's1':
-            phases = COARSE_PHASES if name == 's2' else MIDDLE_PHASES
-            context = entered(state, number - 1, context, side, phases, ASSUMED_PHASES if name == 's2' else phases)
-            y_hat, used = placed(y_hat, phases), torch.cat([placed(u, phases) for u in halves(used)], 1)
-        for n, adaptor in enumerate(ADAPTORS[name]):
-            said = context
-            if adaptor is not None:
-                inner = conv(state, f'y_spatial_prior_adaptor_list_{name}.{adaptor}', torch.cat([context, y_hat], 1))
-                said = spatial_prior(state, 'y_spatial_prior_s3' if name == 's3' else 'y_spatial_prior_s1_s2', inner, state[f'adaptive_params_list.{gain}'])
-                gain += 1
-            mask, (scales, means) = full_mask(scale, n + number, target.shape[1], *target.shape[2:]), halves(said)
-            y_hat = y_hat + (torch.round(target - means) + means) * mask
-            used = used + said * mask.repeat(2, 1, 1)
-            if adaptor is not None: context = window_attention(state, f'attn_{name}', said, context, windows[number], heads)
-    scales, means = halves(used)
-    return dict(x_hat=chain(state, 'g_s', y_hat, True) if synthesis else None, y=y, z=z, y_hat=y_hat, scales=scales, means=means)
+    y_hat, scales, means = coded(state, y, hyper, heads, windows)
+    x_hat = chain(state, 'g_s', y_hat, True) if synthesis else None
+    return dict(x_hat=x_hat, y=y, z=z, y_hat=y_hat, scales=scales, means=means)

@@ -18,7 +18,7 @@ import torch
 
 from .bitstream import hash_tensors
 from .build import load_codec
-from .hpcm import HPCM, STORED, HPCMConfig
+from .hpcm import HPCM, STORED, HPCMConfig, stored_name
 from ..config import from_preset, preset_name, refusal, write_atomic
 
 # %% ../../nbs/codec/14_weights.ipynb #2a294555
@@ -43,7 +43,7 @@ def to_half_precision(model:HPCM # changed in place
         if not p.half().isfinite().all():
             raise refusal(name, float(f'{p.abs().max().item():.4g}'), 'finite numbers up to 65504', 'in half precision')
         p.copy_(p.half())
-    if len(model.y_frequencies): model.update(force=True)
+    if len(model.hyper_coder.entropy.frequencies): model.update(force=True)
     return model
 
 # %% ../../nbs/codec/14_weights.ipynb #e12681a5
@@ -56,7 +56,7 @@ def stored_tensors(model:HPCM)->dict: # name -> tensor
         if torch.equal(p, p.half().to(p.dtype)): continue
         raise ValueError(f'{name}: holds numbers that half precision does not have; '
                          'call to_half_precision(model) before update() and before calibration')
-    half = {name for name, _ in model.named_parameters()}
+    half = {stored_name(name) for name, _ in model.named_parameters()}
     tensors = {name: t.half() if name in half else t for name, t in model.state_dict().items()}
     return {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
 
@@ -112,7 +112,7 @@ TENSOR_TYPES = dict(F16=torch.float16, F32=torch.float32, F64=torch.float64, I32
 
 def expected_tensors(model:HPCM)->dict: # name -> (dtype, shape), the shape None where the file decides
     "What a file of this model's weights holds."
-    half = {name for name, _ in model.named_parameters()}
+    half = {stored_name(name) for name, _ in model.named_parameters()}
     def shape(name, t): return None if name in STORED else list(t.shape)
     def dtype(name, t): return torch.float16 if name in half else t.dtype
     return {name: (dtype(name, t), shape(name, t)) for name, t in model.state_dict().items()}
@@ -138,7 +138,7 @@ def check_loaded(path, model:HPCM):
         if wrong: raise ValueError(f'{path}: {name} holds {wrong} numbers that are not finite')
     try: rows = len(model.coding_tables()[0])
     except (ValueError, TypeError) as e: raise ValueError(f'{path}: its coding tables are refused: {e}') from e
-    t = model.y_thresholds
+    t = model.latent_coder.thresholds
     if t.shape == (rows - 1,) and (t > 0).all() and (t.diff() > 0).all(): return
     raise ValueError(f'{path}: y_thresholds: shape {tuple(t.shape)} or order is wrong, '
                      f'expected {rows - 1} rising positive numbers')

@@ -79,7 +79,7 @@ class CodecRecipe(Recipe):
 # %% ../../nbs/training/06_codec.ipynb #38a2409c
 class HPCMRecipe(CodecRecipe):
     "HPCM: latents on three grids, first weights from images, weights for coding beside the checkpoint."
-    def latent_channels(self, model): return super().latent_channels(model) * len(model.scales)
+    def latent_channels(self, model): return super().latent_channels(model) * len(model.latent_coder.scales)
     def prepare(self, module, loader): prepare_codec(module, loader)
 
 class CompressAIRecipe(CodecRecipe):
@@ -225,7 +225,7 @@ def pack(model:nn.Module, # a trained HPCM
     "Write the weights with which files of images are made."
     from laser_lab.codec.weights import RUN_WEIGHTS, save_weights, to_half_precision
     from laser_lab.codec.hpcm import make_exact
-    photos = torch.cat([to_tensor(p) for p in load_photos(128).values()]).to(model.means_hyper.device)
+    photos = torch.cat([to_tensor(p) for p in load_photos(128).values()]).to(model.hyper_coder.means.device)
     with torch.no_grad(): save_weights(make_exact(to_half_precision(model), photos), Path(folder)/RUN_WEIGHTS, provenance)
 
 # %% ../../nbs/training/06_codec.ipynb #56d33326

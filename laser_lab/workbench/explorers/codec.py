@@ -26,7 +26,7 @@ from ...codec.coders import LlcCodec, PillowCodec, to_picture
 from ...codec.weights import WEIGHTS, describe_weights, find_model, model_name, model_names
 from ...codec.evaluate import image_psnr
 from ...codec.hpcm import HPCM, MULTIPLE, hpcm_small
-from ...codec.schedule import plan, spread
+from ...codec.schedule import coding_steps, scatter_to_fine
 from ...codec.start import start_from
 from ...config import ConfigError, choice, refusal, register, within
 from ...data import to_tensor
@@ -102,7 +102,8 @@ def places(model:HPCM, # codec
           )->list:     # of `Step`
     "Which symbols each step codes."
     y_height, y_width = (4 * -(-n // 64) for n in (height, width))
-    return plan(model.scales, model.cfg.latent_channels, y_height, y_width, *model.inside((height, width)))
+    scales, inside = model.latent_coder.scales, model.inside((height, width))
+    return coding_steps(scales, model.cfg.latent_channels, y_height, y_width, *inside)
 
 def map_of(step,         # from `places`
            bits:Tensor,  # (M, h, w) of each symbol of the finest grid
@@ -122,7 +123,8 @@ def bit_maps(model:HPCM, # in evaluation mode
     "Estimated bits per position."
     found = model(x)['likelihoods']
     side, bits = (-found[of][0].log2() for of in 'zy')
-    return side.sum(0), [map_of(step, bits, model.scales[step.scale].stride) for step in places(model, *x.shape[2:])]
+    scales = model.latent_coder.scales
+    return side.sum(0), [map_of(step, bits, scales[step.scale].stride) for step in places(model, *x.shape[2:])]
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #a8080920
 def decode_in_steps(model:HPCM, # with coding tables
@@ -137,7 +139,7 @@ def decode_in_steps(model:HPCM, # with coding tables
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #5baa1bc3
 def step_scales(model:HPCM)->list: # index of the scale of each step
     "On which grid each step codes."
-    return [n for n, scale in enumerate(model.scales) for _ in scale.cells]
+    return [n for n, scale in enumerate(model.latent_coder.scales) for _ in scale.cells]
 
 def zero_filled(model:HPCM, # codec
                 known:list, # from `decode_in_steps`
@@ -146,7 +148,7 @@ def zero_filled(model:HPCM, # codec
     "The latent with zeros for what is not decoded yet."
     if not steps: return torch.zeros_like(known[-1])
     y = known[steps - 1]
-    for scale in model.scales[step_scales(model)[steps - 1]:-1]: y = spread(y, scale.kept)
+    for scale in model.latent_coder.scales[step_scales(model)[steps - 1]:-1]: y = scatter_to_fine(y, scale.kept)
     return y
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #b9c5d103
@@ -156,7 +158,7 @@ def side_parameters(model:HPCM, # codec
                    )->Tensor:   # (1, 2M, h, w) scales and means
     "Entropy parameters from the side information, the same in encoder and decoder."
     y = model.g_a(pad_to_multiple(x, MULTIPLE, model.cfg.padding))
-    return model.context.hyper(model.side_information(model.h_a(y))[0])
+    return model.h_s(model.hyper_coder(model.h_a(y))['y_hat'])
 
 @torch.no_grad()
 def expected_latent(model:HPCM,    # codec
@@ -166,9 +168,9 @@ def expected_latent(model:HPCM,    # codec
                     size           # (H, W) of the image
                    )->Tensor:      # (1, M, h, w)
     "The latent with predicted means for what is not decoded yet."
-    def visit(n, step, scale, mean):
-        return y_hat.flatten(1)[:, step.final].to(mean.dtype) if n < steps else mean
-    return model.walk(params, model.inside(size), visit)[-1]
+    def code_step(n, step, scales, means):
+        return y_hat.flatten(1)[:, step.final].to(means.dtype) if n < steps else means
+    return model.latent_coder.code_steps(params, model.inside(size), code_step)[-1]
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #4e95fe65
 def jpeg_points(image:np.ndarray, # uint8 (H, W, 3)
