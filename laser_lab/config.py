@@ -7,7 +7,7 @@ __all__ = ['ConfigError', 'refusal', 'renamed', 'within', 'choice', 'listof', 'S
            'checked', 'Config', 'register', 'same_class', 'lineage', 'is_a', 'entry_for', 'preset_names', 'preset',
            'preset_name', 'to_preset', 'from_preset', 'of_group', 'register_recipe', 'recipe_of', 'recipes', 'imply',
            'implied_by', 'write_atomic', 'write_json', 'save_config', 'load_config', 'config_table', 'store_in_hydra',
-           'from_hydra', 'compose', 'chosen_presets', 'check_overrides', 'with_implied']
+           'from_hydra', 'compose', 'chosen_presets', 'check_overrides', 'with_implied', 'from_overrides']
 
 # %% ../nbs/00_config.ipynb #78d8197f
 import ast, difflib, importlib, inspect, io, json, linecache, os, tempfile, textwrap, tokenize, warnings
@@ -95,7 +95,8 @@ def _class_comments(cls): # dict: field -> trailing comment in the class's own b
     body = next((n.body for n in ast.parse(source).body if isinstance(n, ast.ClassDef) and n.name == cls.__name__), [])
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     comments = {t.start[0]: t.string.lstrip('# ') for t in tokens if t.type == tokenize.COMMENT}
-    return {n.target.id: comments[n.end_lineno] for n in body if isinstance(n, ast.AnnAssign) and n.end_lineno in comments}
+    declared = {n.target.id: n.end_lineno for n in body if isinstance(n, ast.AnnAssign)}
+    return {name: comments[line] for name, line in declared.items() if line in comments}
 
 # %% ../nbs/00_config.ipynb #21243768
 @lru_cache(maxsize=None)
@@ -460,3 +461,11 @@ def with_implied(cls,           # root `Config`
         others = {g for n in names for g in implied_by(group, n)}
         added |= {other: _agreed(group, names, other) for other in sorted(free & others)}
     return [*(f'{g}={n}' for g, n in added.items()), *overrides]
+
+# %% ../nbs/00_config.ipynb #5a1f0e02
+def from_overrides(cls,           # `Config` without groups
+                   overrides:list # as on the command line: 'radius=2', 'dashes=[1,2]'
+                  ):              # checked configuration
+    "The configuration with these fields changed."
+    check_overrides(cls, overrides)
+    return cls.from_dict({o.key_or_group: o.value() for o in _parsed(overrides)})

@@ -119,7 +119,8 @@ def truncate_batch(batch:list,  # images (B, C, H, W) first; changed in place
                   ):
     "Show only what the schedule lets through."
     if not isinstance(batch, list) or not batch or not isinstance(batch[0], torch.Tensor):
-        raise refusal('batch', type(batch).__name__, 'a list or tuple that begins with images (B, C, H, W)', error=TypeError)
+        wanted = 'a list or tuple that begins with images (B, C, H, W)'
+        raise refusal('batch', type(batch).__name__, wanted, error=TypeError)
     images = batch[0]
     batch[0] = schedule.apply_truncation(images, epoch)
     if target == 'original' and batch[0] is not images: batch.append(images)

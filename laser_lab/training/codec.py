@@ -226,7 +226,8 @@ def pack(model:nn.Module, # a trained HPCM
     from laser_lab.codec.weights import RUN_WEIGHTS, save_weights, to_half_precision
     from laser_lab.codec.hpcm import make_exact
     photos = torch.cat([to_tensor(p) for p in load_photos(128).values()]).to(model.hyper_coder.means.device)
-    with torch.no_grad(): save_weights(make_exact(to_half_precision(model), photos), Path(folder)/RUN_WEIGHTS, provenance)
+    with torch.no_grad():
+        save_weights(make_exact(to_half_precision(model), photos), Path(folder)/RUN_WEIGHTS, provenance)
 
 # %% ../../nbs/training/06_codec.ipynb #56d33326
 @patch

@@ -90,7 +90,8 @@ def check(self:TwoPhaseRecipe, cfg):
     side = data.image_size
     if data.dataset in ('photos', 'celeba'):
         refused.append(('data.dataset', data.dataset, CLASSIFIED, 'for a classifier, it has no classes'))
-    if model.in_spatial != side: refused.append(('model.in_spatial', model.in_spatial, side, f'with data.image_size = {side}'))
+    if model.in_spatial != side:
+        refused.append(('model.in_spatial', model.in_spatial, side, f'with data.image_size = {side}'))
     if model.in_channels != 3: refused.append(('model.in_channels', model.in_channels, '3, which all images here have'))
     if spectral.truncation_epochs and spectral.target == 'original':
         refused.append(('spectral.target', 'original', "'truncated'", 'for a classifier, which reconstructs nothing'))

@@ -58,7 +58,8 @@ class SpectrumProbe(Callback):
                  *, per_epoch:int # steps of an epoch
                 ):
         if images.ndim != 4 or not images.is_floating_point():
-            raise refusal('images', (tuple(images.shape), images.dtype), 'floating-point (B, C, H, W)', what='shape and type')
+            given = tuple(images.shape), images.dtype
+            raise refusal('images', given, 'floating-point (B, C, H, W)', what='shape and type')
         for name, value in dict(every=every, per_epoch=per_epoch).items():
             if value < 1: raise refusal(name, value, 'from 1 on')
         self.images, self.path, self.every, self.per_epoch, self.records = images, Path(path), every, per_epoch, []

@@ -60,7 +60,8 @@ def check_milestones(self:TrainingConfig):
     m, f = self.milestones, self.factors
     name = f'{self.where()}.milestones'
     if len(m) != len(f) or m != sorted(m):
-        raise refusal(name, m, 'rising epochs, one for each factor', f'with {self.where()}.factors = {f}', error=ConfigError)
+        given = f'with {self.where()}.factors = {f}'
+        raise refusal(name, m, 'rising epochs, one for each factor', given, error=ConfigError)
     if bool(m) != (self.schedule == 'multistep'):
         given = f'with {self.where()}.schedule = {self.schedule!r}'
         raise refusal(name, m, 'milestones with multistep, none without', given, error=ConfigError)
@@ -79,7 +80,8 @@ def _git_commit(): # commit of the package's checkout, or None outside one
 def environment()->dict: # plain values
     "Versions, hardware and commit, for the record of a run."
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    versions = dict(laser_lab=laser_lab.__version__, commit=_git_commit(), torch=torch.__version__, lightning=L.__version__)
+    versions = dict(laser_lab=laser_lab.__version__, commit=_git_commit(), torch=torch.__version__,
+                    lightning=L.__version__)
     machine = dict(python=platform.python_version(), system=platform.platform(), processor=_processor())
     return dict(**versions, **machine, cores=os.cpu_count(), threads=torch.get_num_threads(), gpu=gpu)
 
@@ -141,7 +143,8 @@ def extra_loggers(training:TrainingConfig, folder)->list: # loggers of other pac
         if not getattr(training, package): continue
         try: made.append(logger(**options))
         except ModuleNotFoundError as e:
-            raise ConfigError(f"training.{package}: True needs the package {package}; install it with `pip install {package}`") from e
+            raise ConfigError(f"training.{package}: True needs the package {package}; "
+                              f"install it with `pip install {package}`") from e
     return made
 
 # %% ../../nbs/training/02_trainer.ipynb #06dcbd1e
@@ -160,9 +163,9 @@ def make_trainer(training:TrainingConfig, # length, precision, hardware
     hardware = dict(accelerator=training.accelerator, precision=training.precision, **processes(training))
     rhythm = dict(max_epochs=1, log_every_n_steps=training.log_every, val_check_interval=validate_every,
                   check_val_every_n_epoch=None, num_sanity_val_steps=0)
-    return L.Trainer(**hardware, **rhythm, gradient_clip_val=training.gradient_clip or None, logger=[RunLogger(folder), *loggers],
-                     callbacks=[*callbacks, *own], plugins=[AtomicCheckpointIO()], enable_progress_bar=training.progress,
-                     enable_model_summary=False, use_distributed_sampler=False)
+    parts = dict(logger=[RunLogger(folder), *loggers], callbacks=[*callbacks, *own], plugins=[AtomicCheckpointIO()])
+    return L.Trainer(**hardware, **rhythm, **parts, gradient_clip_val=training.gradient_clip or None,
+                     enable_progress_bar=training.progress, enable_model_summary=False, use_distributed_sampler=False)
 
 # %% ../../nbs/training/02_trainer.ipynb #1cd5c399
 def steps_of(training:TrainingConfig, # max_epochs or max_steps, validate_every
@@ -180,8 +183,8 @@ def stream_of(loader:DataLoader, # loader of one epoch
     "The same batches over all epochs, from a step on."
     stream = StepStream(loader.batch_sampler, total)
     stream.start_step = start
-    return DataLoader(loader.dataset, batch_sampler=stream, num_workers=loader.num_workers, pin_memory=loader.pin_memory,
-                      generator=loader.generator, collate_fn=loader.collate_fn)
+    return DataLoader(loader.dataset, batch_sampler=stream, num_workers=loader.num_workers,
+                      pin_memory=loader.pin_memory, generator=loader.generator, collate_fn=loader.collate_fn)
 
 # %% ../../nbs/training/02_trainer.ipynb #675776d1
 def constant(step:int)->float: # 1
@@ -218,8 +221,9 @@ def for_one_process(loader:DataLoader # shares its batches among processes
                       generator=loader.generator, collate_fn=loader.collate_fn)
 
 # %% ../../nbs/training/02_trainer.ipynb #737f4af5
-EXPECTED_WARNINGS = ('.*does not have many workers', '.*dataloader is not resumable', '.*have not set.*log', ".*isn't resumable",
-                     '.*Checkpoint directory', '.*smaller than the logging interval', '.*TF32', '.*LeafSpec', '.*treespec')
+EXPECTED_WARNINGS = ('.*does not have many workers', '.*dataloader is not resumable', '.*have not set.*log',
+                     ".*isn't resumable", '.*Checkpoint directory', '.*smaller than the logging interval', '.*TF32',
+                     '.*LeafSpec', '.*treespec')
 
 def fit_quietly(trainer:L.Trainer, module, train, val, path): # loaders or None; checkpoint to continue or None
     "Run the trainer, silent but for its own progress."

@@ -67,7 +67,8 @@ def planned_runs(study:StudyConfig # study
             cfg = compose('train', RunConfig, [*study.common, *overrides, f'seed={seed}', f'data.seed={seed}'])
             processes = cfg.training.devices, cfg.training.num_nodes
             if processes != (1, 1):
-                raise refusal('training.devices, training.num_nodes', processes, PROCESSES, 'in a study', error=ConfigError)
+                names = 'training.devices, training.num_nodes'
+                raise refusal(names, processes, PROCESSES, 'in a study', error=ConfigError)
             runs.append((label, seed, cfg))
     return runs
 
@@ -145,7 +146,8 @@ def read_results(folder # folder of a study
     study = load_config(StudyConfig, folder/'config.json')
     found = [(label, seed, folder/f'{slug(label)}-seed{seed}') for label in study.rows for seed in study.seeds]
     finished = [(label, seed, run) for label, seed, run in found if (run/'result.json').exists()]
-    def row(label, seed, run): return dict(method=label, seed=seed, folder=run, **json.loads((run/'result.json').read_text()))
+    def row(label, seed, run):
+        return dict(method=label, seed=seed, folder=run, **json.loads((run/'result.json').read_text()))
     return [row(*r) for r in finished]
 
 # %% ../../nbs/workbench/03_ablation.ipynb #8a798230
