@@ -100,7 +100,8 @@ def published_curves(dataset:str # e.g. 'kodak', 'clic_pro_valid' or 'tecnick'
                     )->list:     # of dicts: codec, version, trained_for, bpp, psnr (dB), ms_ssim, ms_ssim_db, kind, paper, source, default_name
     """What was published for a set of images.
 
-    Points are lists that rise in bpp; `version` names software and options, `kind` who measured. None or '' stands for what a source does not state.
+    Points are lists that rise in bpp; `version` names software and options, `kind` who measured.
+    None or '' stands for what a source does not state.
     """
     published_set(dataset)
     return [NOT_STATED | deepcopy(c) for c in _published()['curves'] if c['dataset'] == dataset]

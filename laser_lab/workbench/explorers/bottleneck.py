@@ -195,7 +195,9 @@ def fit_bottleneck(cfg:BottleneckExplorerConfig # settings
         counts = usage(bottleneck.indices(code), bottleneck.num_embeddings)
         rate, codebook_rate = bottleneck.bits(code) / pixels, 8 * bottleneck.atoms().numel() / pixels
         error = error_map(image, shown)[0]
-        return BottleneckView(cfg, image[0], shown[0], error, code_map(cfg, code), counts, rate, codebook_rate, float(psnr(shown, image)), seconds)
+        quality = float(psnr(shown, image))
+        pictures = image[0], shown[0], error, code_map(cfg, code)
+        return BottleneckView(cfg, *pictures, counts, rate, codebook_rate, quality, seconds)
 
 # %% ../../../nbs/workbench/explorers/00_bottleneck.ipynb #3db2c502
 @dataclass(frozen=True)
@@ -243,7 +245,8 @@ def show_plane(ax,       # axes to draw on
     rate_axis(ax, [t.rate for t in points])
     mark_point(ax, view.rate, min(view.psnr, CEILING))
     cut = f', at most {CEILING:.0f} drawn' if any(t.psnr > CEILING for t in points) else ''
-    ax.set(xlabel='rate (bits per pixel)', ylabel=f'PSNR (dB){cut}', title=f'rate and distortion, {len(points)} tried on this picture')
+    title = f'rate and distortion, {len(points)} tried on this picture'
+    ax.set(xlabel='rate (bits per pixel)', ylabel=f'PSNR (dB){cut}', title=title)
     ax.margins(y=.25)
     ax.grid(True)
     ax.legend(loc='best', handletextpad=.2, borderpad=.1)
@@ -275,7 +278,8 @@ def caption(view:BottleneckView # result
     p = view.cfg.patch_size
     unit = 'single pixels' if p == 1 else f'patches of {p} × {p} pixels'
     quality = f'{view.psnr:.2f} dB at {view.rate:.3f} bits per pixel'
-    codebook = f'the codebook, fitted to this picture, would add {view.codebook_rate:.3g} bits per pixel at 8 bits a number'
+    added = f'{view.codebook_rate:.3g} bits per pixel at 8 bits a number'
+    codebook = f'the codebook, fitted to this picture, would add {added}'
     return f'{method_words(view.cfg)}, {unit}: {quality}\nthe code alone; {codebook}'
 
 # %% ../../../nbs/workbench/explorers/00_bottleneck.ipynb #0ce919a5
@@ -320,8 +324,9 @@ class BottleneckExplorer(Explorer):
                  cfg:BottleneckExplorerConfig, # settings to start from
                  compute=fit_bottleneck # function from settings to `BottleneckView`
                 ):
-        tip = 'forget all points but the present one'
-        self.history, self.forget = [], widgets.Button(description='clear history', tooltip=tip, layout=dict(width='120px'))
+        tip, layout = 'forget all points but the present one', dict(width='120px')
+        self.history = []
+        self.forget = widgets.Button(description='clear history', tooltip=tip, layout=layout)
         self.forget.on_click(lambda _: self.clear())
         super().__init__(cfg, compute, tools=[self.forget])
 
