@@ -10,8 +10,9 @@ names = {
     'losses': [
         'PIXEL_LOSSES', 'ReconstructionLoss', 'luma', 'mr_dct_loss', 'mr_grad_loss', 'pyramid', 'sobel'],
     'models': [
-        'Autoencoder', 'AutoencoderConfig', 'DLVAE', 'DLVAEConfig', 'Hierarchical', 'HierarchicalConfig', 'LASER',
-        'LASERConfig', 'MODELS', 'VQVAE', 'VQVAEConfig', 'build_model', 'checkpoint_of'],
+        'Autoencoder', 'AutoencoderConfig', 'DLVAE', 'DLVAEConfig', 'Hierarchical', 'HierarchicalConfig',
+        'IntegerBottleneck', 'LASER', 'LASERConfig', 'MODELS', 'VQVAE', 'VQVAEConfig', 'build_model', 'checkpoint_of',
+        'register_model'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MODELS', 'AutoencoderConfig', 'VQVAEConfig', 'DLVAEConfig', 'LASERConfig', 'HierarchicalConfig', 'Autoencoder',
-           'VQVAE', 'DLVAE', 'LASER', 'Hierarchical', 'build_model', 'checkpoint_of']
+           'VQVAE', 'DLVAE', 'LASER', 'Hierarchical', 'register_model', 'build_model', 'IntegerBottleneck',
+           'checkpoint_of']
 
 # %% ../../nbs/autoencoders/02_models.ipynb #a2a0edd2
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from dataclasses import dataclass
 import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .layers import Decoder, Encoder, ScaleDecoder, ScaleEncoder
-from ..bits import read_checkpoint
+from ..bits import (decode_symbols, encode_symbols, read_checkpoint, read_numbers, seal, symbol_bits, unseal,
+                            write_numbers)
 from ..config import Config, ConfigError, choice, entry_for, from_preset, is_a, refusal, register, to_preset, within
 from ..sparse.dictionary import DictionaryLearning
 from ..sparse.ksvd import KSVDDictionaryLearning
@@ -246,10 +249,26 @@ class Hierarchical(Autoencoder):
     @property
     def rate_weight(self): return self.cfg.rate_weight
 
+# %% ../../nbs/autoencoders/02_models.ipynb #68c2dfae
+MODELS = {}
+
+def register_model(name,      # what the user writes: model=name
+                   cls,       # class derived from `Autoencoder`, with a class of configurations of its own in `config`
+                   **defaults # fields in which this preset differs from the configuration
+                  ):          # cls
+    "Offer an autoencoder to `laser-lab train`, studies, forms and reports."
+    taken = next((other for other in MODELS.values() if other.config is cls.config and other.__name__ != cls.__name__), None)
+    if taken or cls.config is AutoencoderConfig:
+        allowed = 'a configuration class of its own, derived from AutoencoderConfig'
+        raise refusal('config', cls.config.__name__, allowed, f'for {cls.__name__}', error=TypeError)
+    register('model', name, cls.config, **defaults)
+    MODELS[name] = cls
+    return cls
+
 # %% ../../nbs/autoencoders/02_models.ipynb #517f3ea9
-MODELS = {'vqvae': VQVAE, 'dlvae': DLVAE, 'laser': LASER, 'hierarchical': Hierarchical}
-for name, model in MODELS.items(): register('model', name, model.config)
-register('model', 'rqvae', VQVAEConfig, num_quantizers=4, num_embeddings=256)
+_built_in = {'vqvae': VQVAE, 'dlvae': DLVAE, 'laser': LASER, 'hierarchical': Hierarchical}
+for name, model in _built_in.items(): register_model(name, model)
+register_model('rqvae', VQVAE, num_quantizers=4, num_embeddings=256);
 
 # %% ../../nbs/autoencoders/02_models.ipynb #f2f83968
 def build_model(cfg:Config # configuration of a model
@@ -259,6 +278,69 @@ def build_model(cfg:Config # configuration of a model
     model = entry_for(models, type(cfg))
     if model is not None: return model(cfg)
     raise refusal('cfg', type(cfg).__name__, ', '.join(c.__name__ for c in models), error=TypeError)
+
+# %% ../../nbs/autoencoders/02_models.ipynb #69228373
+class IntegerBottleneck(nn.Module):
+    """Bottleneck with a code of integers, [(B, K, h, w)]; `z_q, loss, code = bottleneck(z)`.
+
+    A derived class has `quantize`, from a latent image (B, D, H, W) to integers (B, K, h, w),
+    and `dequantize`, from these integers, as float32, back to (B, D, H, W).
+    """
+    def __init__(self,
+                 num_embeddings:int,       # K, channels of the code
+                 commitment_cost:float=.25 # weight of the loss that ties the encoder to its code
+                ):
+        super().__init__()
+        self.num_embeddings, self.commitment_cost = num_embeddings, commitment_cost
+        self.register_buffer('unit_codes', torch.eye(num_embeddings)[:, :, None, None], persistent=False)
+
+    def encode(self, z:Tensor)->list: return [self.quantize(z).long()]
+
+    def decode(self, code:list)->Tensor: return self.dequantize(code[0].float())
+
+    def forward(self, z):
+        z = z.float()
+        code = self.encode(z.detach())
+        z_q = self.decode(code)
+        loss = self.commitment_cost * F.mse_loss(z, z_q.detach())
+        return z_q + (z - z.detach()), loss, code
+
+# %% ../../nbs/autoencoders/02_models.ipynb #5f08d88f
+def _alphabet(levels): # smallest integer, zero or less; number of symbols, two or more
+    low = min(0, int(levels.min()))
+    return low, max(2, int(levels.max()) - low + 1)
+
+@patch
+def bits(self:IntegerBottleneck, code:list)->float: # bits
+    "Length of the compressed code, without writing it."
+    low, size = _alphabet(code[0])
+    return symbol_bits(code[0] - low, size, axis=1) + 8 * (len(write_numbers([-low, size])) + 4)
+
+@patch
+def compress(self:IntegerBottleneck, code:list)->bytes:
+    "The code as bytes; they hold its shape and a checksum."
+    low, size = _alphabet(code[0])
+    body = write_numbers([-low, size]) + encode_symbols(code[0] - low, size, axis=1)
+    return seal(body, ('integers', self.num_embeddings))
+
+@patch
+def decompress(self:IntegerBottleneck, data:bytes)->list:
+    "The code that the bytes stand for; damaged bytes are refused."
+    body = unseal(data, ('integers', self.num_embeddings))
+    (depth, size), at = read_numbers(body, 0, 2)
+    return [decode_symbols(body[at:], size, axis=1).to(self.unit_codes.device) - depth]
+
+# %% ../../nbs/autoencoders/02_models.ipynb #4f3ea70c
+@patch
+def indices(self:IntegerBottleneck, code:list)->Tensor: # channel of every integer that is not zero
+    "The channels in use, one entry per use."
+    return code[0].nonzero()[:, 1]
+
+@patch
+@torch.no_grad()
+def atoms(self:IntegerBottleneck)->Tensor: # (K, d)
+    "What a one in each channel decodes to."
+    return self.decode([self.unit_codes]).flatten(1)
 
 # %% ../../nbs/autoencoders/02_models.ipynb #816032cd
 def _model_of(checkpoint, path): # the model inside, with its weights
