@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from .layers import Decoder, Encoder, ScaleDecoder, ScaleEncoder
 from ..bits import (decode_symbols, encode_symbols, read_checkpoint, read_numbers, seal, symbol_bits, unseal,
                             write_numbers)
-from ..config import Config, ConfigError, choice, entry_for, from_preset, is_a, refusal, register, to_preset, within
+from ..config import (Config, ConfigError, choice, entry_for, from_preset, is_a, refusal, register, to_preset,
+                              within)
 from ..sparse.dictionary import DictionaryLearning
 from ..sparse.ksvd import KSVDDictionaryLearning
 from ..sparse.scales import GaussianScales
@@ -249,7 +250,7 @@ class Hierarchical(Autoencoder):
     @property
     def rate_weight(self): return self.cfg.rate_weight
 
-# %% ../../nbs/autoencoders/02_models.ipynb #68c2dfae
+# %% ../../nbs/autoencoders/02_models.ipynb #3f0e279e
 MODELS = {}
 
 def register_model(name,      # what the user writes: model=name
@@ -257,8 +258,8 @@ def register_model(name,      # what the user writes: model=name
                    **defaults # fields in which this preset differs from the configuration
                   ):          # cls
     "Offer an autoencoder to `laser-lab train`, studies, forms and reports."
-    taken = next((other for other in MODELS.values() if other.config is cls.config and other.__name__ != cls.__name__), None)
-    if taken or cls.config is AutoencoderConfig:
+    others = [model.config for model in MODELS.values() if model.__name__ != cls.__name__]
+    if cls.config in (AutoencoderConfig, *others):
         allowed = 'a configuration class of its own, derived from AutoencoderConfig'
         raise refusal('config', cls.config.__name__, allowed, f'for {cls.__name__}', error=TypeError)
     register('model', name, cls.config, **defaults)
@@ -279,7 +280,7 @@ def build_model(cfg:Config # configuration of a model
     if model is not None: return model(cfg)
     raise refusal('cfg', type(cfg).__name__, ', '.join(c.__name__ for c in models), error=TypeError)
 
-# %% ../../nbs/autoencoders/02_models.ipynb #69228373
+# %% ../../nbs/autoencoders/02_models.ipynb #81081934
 class IntegerBottleneck(nn.Module):
     """Bottleneck with a code of integers, [(B, K, h, w)]; `z_q, loss, code = bottleneck(z)`.
 
@@ -305,7 +306,7 @@ class IntegerBottleneck(nn.Module):
         loss = self.commitment_cost * F.mse_loss(z, z_q.detach())
         return z_q + (z - z.detach()), loss, code
 
-# %% ../../nbs/autoencoders/02_models.ipynb #5f08d88f
+# %% ../../nbs/autoencoders/02_models.ipynb #4b4aa8be
 def _alphabet(levels): # smallest integer, zero or less; number of symbols, two or more
     low = min(0, int(levels.min()))
     return low, max(2, int(levels.max()) - low + 1)
@@ -330,7 +331,7 @@ def decompress(self:IntegerBottleneck, data:bytes)->list:
     (depth, size), at = read_numbers(body, 0, 2)
     return [decode_symbols(body[at:], size, axis=1).to(self.unit_codes.device) - depth]
 
-# %% ../../nbs/autoencoders/02_models.ipynb #4f3ea70c
+# %% ../../nbs/autoencoders/02_models.ipynb #2e838c01
 @patch
 def indices(self:IntegerBottleneck, code:list)->Tensor: # channel of every integer that is not zero
     "The channels in use, one entry per use."
