@@ -17,8 +17,8 @@ from pathlib import Path
 
 import laser_lab
 from .config import (Config, ConfigError, allowed, check_overrides, choice, chosen_presets,
-                              from_hydra, from_overrides, implied_by, listof, load_config, of_group, preset, preset_names, refusal,
-                              save_config, settings, store_in_hydra, with_implied, within)
+                              from_hydra, from_overrides, implied_by, listof, load_config, of_group, preset,
+                              preset_names, refusal, save_config, settings, store_in_hydra, with_implied, within)
 
 # %% ../nbs/09_cli.ipynb #4975b6b8
 def implications(group:str)->list: # lines for the terminal
@@ -87,7 +87,7 @@ def _resumed(cfg): # folder to continue, or None; its own configuration counts, 
     if cfg != type(cfg)(resume=cfg.resume):
         raise ConfigError(f'resume={cfg.resume}: a run continues with its own configuration; give resume alone')
     if not (Path(cfg.resume)/'config.json').is_file():
-        raise FileNotFoundError(f'{cfg.resume}: no config.json inside; allowed: the folder of an earlier run')
+        raise FileNotFoundError(f'{cfg.resume}: no config.json inside, expected the folder of an earlier run')
     return Path(cfg.resume)
 
 # %% ../nbs/09_cli.ipynb #9bc8a229
@@ -179,7 +179,7 @@ def evaluate_codecs(cfg): # `EvaluateConfig`
     from laser_lab.training.trainer import environment
     from laser_lab.viz.rates import rates_figure
     if not Path(cfg.folder).is_dir():
-        raise FileNotFoundError(f'{cfg.folder}: no such folder; allowed: a folder of images')
+        raise FileNotFoundError(f'{cfg.folder}: no such folder, expected a folder of images')
     curves = dict(named_curve(name) for name in cfg.codecs)
     known = [*curves, *(anchors(cfg.published) if cfg.published else ())]
     if cfg.anchor not in known: raise refusal('anchor', cfg.anchor, ', '.join(map(repr, known)), error=ConfigError)
@@ -396,8 +396,8 @@ def notebooks()->Path: # folder of the notebooks in a checkout
     "Where the notebooks are; an installed package has none, which is printed."
     folder = Path(laser_lab.__file__).resolve().parent.parent/'nbs'
     if folder.is_dir(): return folder
-    raise FileNotFoundError(f'{folder}: no notebooks here; '
-                            'allowed: a checkout of the project installed with `pip install -e .`')
+    raise FileNotFoundError(f'{folder}: no notebooks here, '
+                            'expected a checkout of the project installed with `pip install -e .`')
 
 def lab_verb(argv): # arguments for JupyterLab
     "Open the notebooks."
@@ -421,7 +421,7 @@ def main(argv=None): # arguments; None takes those of the process
         try: return VERBS[verb][0](rest)
         except (ConfigError, FileNotFoundError) as e: sys.exit(f'laser-lab: {e}')
     if verb == '--version': return print(laser_lab.__version__)
-    if verb not in ('-h', '--help'): sys.exit(f"laser-lab: {verb!r} is not a verb; allowed: {', '.join(VERBS)}")
+    if verb not in ('-h', '--help'): sys.exit(str(refusal('laser-lab', verb, ', '.join(VERBS))))
     verbs = [f'  {name:12}{about}' for name, (_, about) in VERBS.items()]
     last = '`laser-lab VERB --help` lists the options of a verb.'
     print('usage: laser-lab VERB [options]', '', *verbs, '', last, sep='\n')

@@ -209,7 +209,7 @@ def _setting(cls, name): return next(s for s in settings(cls) if s.name == name)
 
 def _frozen(cfg, name, value): # message of an assignment
     return (f'{cfg.where()}.{name}: a configuration does not change once it is made; '
-            f'allowed: dataclasses.replace(..., {name}={value!r}), which makes another one')
+            f'dataclasses.replace(..., {name}={value!r}) makes another one')
 
 def _plain(value, s): # nested configurations become dicts, with the preset's name where the class is open
     if not isinstance(value, Config): return value
@@ -276,7 +276,7 @@ def preset(group:str,  # group
 def _registered(group, name): # class and defaults
     known = preset_names(group)
     if name in known: return _registry[group][name]
-    raise ConfigError(f"{group}={name} is not known; allowed: {', '.join(known) or 'nothing is registered'}")
+    raise refusal(group, name, ', '.join(known) or 'nothing, since nothing is registered', error=ConfigError)
 
 # %% ../nbs/00_config.ipynb #2385dd77
 def preset_name(group:str, cfg)->str: # the preset of the configuration's class that differs from it in the fewest fields
@@ -448,8 +448,9 @@ def check_overrides(cls,           # root `Config`
 def _agreed(group, names, other): # the preset of another group that all presets imply, or None
     wanted = {implied_by(group, n).get(other) for n in names}
     if len(wanted) == 1: return wanted.pop()
-    raise ConfigError(f"{group}={','.join(names)}: these go with different presets of {other}; "
-                      f"allowed: the same sweep with {other}= named, or one sweep for each")
+    where = f'with different presets of {other} implied'
+    apart = f'the same sweep with {other}= named, or one sweep for each'
+    raise refusal(group, ','.join(names), apart, where, error=ConfigError)
 
 def with_implied(cls,           # root `Config`
                  overrides:list # command-line overrides, sweeps included

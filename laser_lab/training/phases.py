@@ -114,8 +114,8 @@ def check_labels(train, test, nb_classes:int): # sources
         raise refusal('model.nb_classes', nb_classes, classes, 'for these images', error=ConfigError)
     unknown = sorted(set(test.labels.tolist()) - set(train.labels.tolist()))
     if unknown:
-        raise ConfigError(f'data.dataset: class {unknown[0]} has test images and no training images; '
-                          'allowed: images of every class in both parts')
+        raise ConfigError(f'data.dataset: class {unknown[0]} has test images and no training images, '
+                          'expected images of every class in both parts')
 
 # %% ../../nbs/training/07_phases.ipynb #d888dfa0
 def phase_images(cfg # `RunConfig`

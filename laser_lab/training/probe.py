@@ -84,5 +84,5 @@ def read_spectra(path # JSON file of a `SpectrumProbe`
     except (json.JSONDecodeError, UnicodeDecodeError) as e: raise ValueError(f'{path}: not JSON ({e})') from e
     def fits(record): return isinstance(record, dict) and {'epoch', 'edges', 'carried'} <= set(record)
     if not isinstance(records, list) or not all(map(fits, records)):
-        raise ValueError(f'{path}: no records of spectra; allowed: what a SpectrumProbe has written')
+        raise ValueError(f'{path}: no records of spectra, expected what a SpectrumProbe has written')
     return records

@@ -237,7 +237,7 @@ def _imported(place): # a module, each once
     if name in sys.modules: return sys.modules[name]
     if name == place: return importlib.import_module(name)
     if not Path(place).is_file():
-        raise FileNotFoundError(f'LASER_LAB_KINDS: {place}: no such file; allowed: .py files, names of modules')
+        raise FileNotFoundError(f'LASER_LAB_KINDS: {place}: no such file, expected .py files or names of modules')
     spec = importlib.util.spec_from_file_location(name, place)
     sys.modules[name] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

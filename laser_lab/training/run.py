@@ -61,7 +61,7 @@ def begin_with(model,       # `torch.nn.Module`, changed in place
     state, own = {k.removeprefix('model.'): v for k, v in saved.items() if k.startswith('model.')}, model.state_dict()
     wrong = [k for k in sorted({*own, *state}) if k not in own or k not in state or own[k].shape != state[k].shape]
     if not wrong: return model.load_state_dict(state)
-    raise ConfigError(f'weights: {path} holds other tensors, {wrong[0]} for one; allowed: a run of the same model')
+    raise ConfigError(f'weights: {path} holds other tensors, {wrong[0]} for one, expected a run of the same model')
 
 # %% ../../nbs/training/08_run.ipynb #c5f395b4
 def first_weights(cfg, module, loader): # before the first step; `module` is changed in place
