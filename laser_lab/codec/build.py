@@ -18,7 +18,7 @@ from torch import nn
 
 from ..bits import read_checkpoint
 from .hpcm import HPCM, CodecConfig, HPCMConfig
-from ..config import ConfigError, choice, from_preset, is_a, refusal, register, to_preset, within
+from ..config import ConfigError, choice, entry_for, from_preset, is_a, refusal, register, to_preset, within
 
 # %% ../../nbs/codec/12_build.ipynb #f76df829
 @dataclass
@@ -60,8 +60,11 @@ def compressai_model(cfg:CompressAIConfig # architecture and widths
 def build_codec(cfg:CodecConfig # of a registered kind
                )->nn.Module:    # untrained; `model.cfg` is the configuration
     "The codec that a configuration describes."
-    kinds = sorted(c.__name__ for c in build_codec.registry if c is not object)
-    raise refusal('cfg', type(cfg).__name__, ', '.join(kinds), what='type', error=TypeError)
+    builders = {kind: build for kind, build in build_codec.registry.items() if kind is not object}
+    build = entry_for(builders, type(cfg))
+    if build is not None: return build(cfg)
+    kinds = ', '.join(sorted(kind.__name__ for kind in builders))
+    raise refusal('cfg', type(cfg).__name__, kinds, what='type', error=TypeError)
 
 build_codec.register(HPCMConfig, HPCM)
 

@@ -19,7 +19,7 @@ import torch
 from .bitstream import hash_tensors
 from .build import load_codec
 from .hpcm import HPCM, STORED, HPCMConfig, stored_name
-from ..config import from_preset, preset_name, refusal, write_atomic
+from ..config import from_preset, is_a, preset_name, refusal, write_atomic
 
 # %% ../../nbs/codec/14_weights.ipynb #2a294555
 STRUCTURE = ('steps', 'windows', 'heads', 'fusion', 'single_scale', 'context_fill') # fields of the configuration that a decoder depends on
@@ -104,7 +104,7 @@ def empty_model(path,      # of the file, for messages
     "The model that a file describes, without memory for its numbers."
     try: cfg = from_preset('model', about.get('model') or {})
     except (ValueError, TypeError, AttributeError) as e: raise ValueError(f'{path}: describes no model ({e})') from e
-    if not isinstance(cfg, HPCMConfig): raise refusal(path, type(cfg).__name__, 'HPCMConfig', what='model')
+    if not is_a(cfg, HPCMConfig): raise refusal(path, type(cfg).__name__, 'HPCMConfig', what='model')
     with torch.device('meta'): return HPCM(cfg).eval()
 
 # %% ../../nbs/codec/14_weights.ipynb #a5bb26d1
