@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['ConfigError', 'refusal', 'renamed', 'within', 'choice', 'listof', 'Setting', 'field_comments', 'settings', 'allowed',
-           'checked', 'Config', 'register', 'same_class', 'lineage', 'is_a', 'entry_for', 'preset_names', 'preset',
-           'preset_name', 'to_preset', 'from_preset', 'of_group', 'register_recipe', 'recipe_of', 'recipes', 'imply',
-           'implied_by', 'write_atomic', 'write_json', 'save_config', 'load_config', 'config_table', 'store_in_hydra',
-           'from_hydra', 'compose', 'chosen_presets', 'check_overrides', 'with_implied', 'from_overrides']
+           'checked', 'Config', 'register', 'unregister', 'same_class', 'lineage', 'is_a', 'entry_for', 'preset_names',
+           'preset', 'preset_name', 'to_preset', 'from_preset', 'of_group', 'register_recipe', 'recipe_of', 'recipes',
+           'imply', 'implied_by', 'write_atomic', 'write_json', 'save_config', 'load_config', 'config_table',
+           'store_in_hydra', 'from_hydra', 'compose', 'chosen_presets', 'check_overrides', 'with_implied',
+           'from_overrides']
 
 # %% ../nbs/00_config.ipynb #78d8197f
 import ast, difflib, importlib, inspect, io, json, linecache, os, tempfile, textwrap, tokenize, warnings
@@ -229,6 +230,10 @@ def register(group:str, # 'model', 'data', 'training', 'spectral', 'study', ...
     if '__main__' in (cls.__module__, before.__module__) or cls.__module__ == before.__module__: _unite(cls, before)
     _registry[group][name] = (cls, defaults)
     return cls
+
+def unregister(group:str, name:str): # as given to `register`
+    "Take back a preset, such as an example that later cells shall not meet."
+    _registry.get(group, {}).pop(name, None)
 
 # %% ../nbs/00_config.ipynb #13db6973
 def _unite(a, b): # two classes that stand for the same configuration from now on
