@@ -22,6 +22,7 @@ from ..config import (Config, ConfigError, compose, listof, load_config, recipes
                               save_config)
 from ..metrics import mean_and_spread
 from ..training.logs import read_log
+from ..training.recipes import import_kinds
 from ..training.run import RunConfig, train_from
 
 # %% ../../nbs/workbench/03_ablation.ipynb #2844a211
@@ -61,6 +62,7 @@ register('study', 'bottlenecks', StudyConfig, title='bottlenecks', rows=BOTTLENE
 def planned_runs(study:StudyConfig # study
                 )->list:           # of (label, seed, RunConfig)
     "The runs of a study, each checked before the first one starts."
+    import_kinds() # those that were named since `training.run` was imported
     runs = []
     for label, overrides in study.rows.items():
         for seed in study.seeds:
