@@ -141,8 +141,6 @@ RULES = {f'exported lines with more than {CODE} columns of code, {WITH_COMMENT} 
          'assertions on wall time': wall_times, 'links that lead nowhere': dead_links,
          'public names that two modules of a sub-package export': surface.exported_twice}
 
-REPORTED = {long_lines, composed_refusals}  # rules that the house does not keep everywhere yet: .ci/tidy.py --check counts what breaks them and passes
-
 
 def broken(root=ROOT):
     "For each rule that is broken, where."
