@@ -373,10 +373,12 @@ def load_config(cls, path): # configuration
 def config_table(cls # `Config` class
                 )->str: # Markdown table: field, type and range, default, meaning
     "The fields of a configuration as a table for the docs."
+    import pandas as pd
     def default(s): return type(s.default).__name__ if isinstance(s.default, Config) else repr(s.default)
     def cell(text): return text.replace('|', '\\|')
-    rows = [f'| `{s.name}` | `{default(s)}` | {cell(allowed(s))} | {cell(s.comment)} |' for s in settings(cls)]
-    return '\n'.join(['| field | default | allowed | meaning |', '|---|---|---|---|', *rows])
+    rows = [[f'`{s.name}`', f'`{default(s)}`', cell(allowed(s)), cell(s.comment)] for s in settings(cls)]
+    table = pd.DataFrame(rows, columns=['field', 'default', 'allowed', 'meaning'])
+    return table.to_markdown(index=False, disable_numparse=True)
 
 # %% ../nbs/00_config.ipynb #5e558b30
 def store_in_hydra(name:str, # name of the root configuration
