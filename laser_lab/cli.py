@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['QUIET', 'LASER_LAB', 'FILES_ONLY', 'FILES', 'VERBS', 'implications', 'field_lines', 'group_lines', 'help_text',
-           'run_hydra', 'quoted', 'train_verb', 'print_result', 'EvaluateConfig', 'evaluate_checkpoint',
+           'check_words', 'run_hydra', 'quoted', 'train_verb', 'print_result', 'EvaluateConfig', 'evaluate_checkpoint',
            'evaluate_verb', 'evaluate_codecs', 'ablate_verb', 'flag_field', 'from_words', 'quoted_unless_number',
            'run_words', 'analysis_figures', 'save_figures', 'open_windows', 'AnalyzeConfig', 'analyze', 'analyze_verb',
            'FilesConfig', 'print_totals', 'find_codec', 'compress', 'decompress', 'compress_verb', 'decompress_verb',
@@ -36,7 +36,8 @@ def group_lines(s, chosen:dict)->list: # `Setting` of a group; group -> preset t
     "Presets of a group, and the fields of the one that counts."
     group = s.meta['group']
     shown = preset(group, chosen[s.name]) if s.name in chosen else s.default
-    heading = f"{s.name}={' | '.join(preset_names(group))}   {s.comment}"
+    usual = next(n for n in preset_names(group) if preset(group, n) == s.default)
+    heading = f"{s.name}={' | '.join(preset_names(group))}   {s.comment} (default: {usual})"
     return ['', heading, *implications(group), *field_lines(f'{s.name}.', shown)]
 
 def help_text(name:str, # verb
@@ -54,6 +55,18 @@ def help_text(name:str, # verb
     else: text += [f'usage: laser-lab {name} {files}[field=value], also written --field value']
     return '\n'.join([*text, '', *field_lines('', cls()), *(line for s in groups for line in group_lines(s, chosen))])
 
+# %% ../nbs/09_cli.ipynb #fa9d1714
+def check_words(cls,      # root configuration
+                argv:list # arguments after the verb
+               ):
+    "Refuse words that are neither `field=value` nor flags of Hydra."
+    names = {s.name for s in settings(cls)}
+    for before, word in zip(['', *argv], argv):
+        field_as_flag = word.startswith('--') and re.split('[.=]', word[2:])[0] in names
+        loose = '=' not in word and not word.startswith(('-', '~')) and not before.startswith('-')
+        if field_as_flag or loose:
+            raise refusal('argument', word, ', '.join(f'{s.name}=' for s in settings(cls)), error=ConfigError)
+
 # %% ../nbs/09_cli.ipynb #0157d3c1
 QUIET = dict(run=dict(dir='.'), sweep=dict(dir='.', subdir='.'), output_subdir=None) # runs make folders of their own
 
@@ -67,6 +80,7 @@ def run_hydra(name:str,  # verb
     import hydra
     typed = [a for a in argv if '=' in a and not a.startswith('-')]
     if {'-h', '--help'} & set(argv): return print(help_text(name, cls, about, typed))
+    check_words(cls, argv)
     implied = with_implied(cls, typed)[:-len(typed) or None]
     check_overrides(cls, [*implied, *typed])
     store_in_hydra(name, cls, **QUIET)
@@ -142,7 +156,7 @@ class EvaluateConfig(Config):
     "Options of `laser-lab evaluate`."
     checkpoint:str = 'last.ckpt' # checkpoint, or folder of a run
     data:Config = of_group('data', 'photos') # on which images; a classifier takes the test images of its run where none are named
-    folder:str|None = None # folder of images on which codecs are compared by real bytes; then the fields below count, and not the two above
+    folder:str|None = None # folder of images on which codecs are compared by real bytes; then `checkpoint` and `data` do not count, all else does
     codecs:list[str] = listof('jpeg444', 'jpeg420', 'webp') # curves: jpeg444, jpeg420, webp, installed models or families, runs of codecs, patterns of runs
     halved:bool = False # halve the images first, which removes the traces of an earlier JPEG
     anchor:str = 'JPEG 4:4:4' # curve that BD-rates compare with
@@ -223,7 +237,7 @@ def from_words(cls,      # `Config` class
         word = rest.pop(0)
         head, equals, value = word.partition('=')
         if head in names and equals: overrides.append(word)
-        elif not word.startswith('--'): words.append(word)
+        elif not word.startswith('-'): words.append(word)
         elif (s := flag_field(cls, head)).base is bool: overrides.append(f'{s.name}={value or "true"}')
         elif equals or rest: overrides.append(f'{s.name}={quoted_unless_number(s, value if equals else rest.pop(0))}')
         else: raise refusal(head, None, f'{allowed(s)} ({s.comment})', error=ConfigError)

@@ -185,16 +185,17 @@ def markdown_table(table:pd.DataFrame # from `result_table`
 def print_table(table:pd.DataFrame, # of text; the names of the rows are its index
                 title:str           # above it
                ):
-    "Print a table on the terminal, whole, however narrow the terminal says it is."
+    "Print a title and a table as plain text, no line broken, however narrow the terminal says it is."
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
     rows = [tuple(map(str, row)) for row in table.reset_index().itertuples(index=False)]
     headings = [str(table.index.name or ''), *map(str, table.columns)]
-    grid = Table(*map(escape, headings), title=escape(title))
+    grid = Table(*map(escape, headings))
     for row in rows: grid.add_row(*map(escape, row))
     widths = [max(map(len, column)) + 3 for column in zip(headings, *rows)]
-    Console(width=max(Console().width, sum(widths) + 1), force_jupyter=False).print(grid)
+    print(title)
+    Console(width=max(Console().width, sum(widths) + 1), force_jupyter=False, color_system=None).print(grid)
 
 def measures_table(result:dict      # name -> number or text
                   )->pd.DataFrame: # one row for each
