@@ -231,10 +231,11 @@ def flag_field(cls, flag:str): # the `Setting` that a flag such as --max-pixels 
 def from_words(cls,      # `Config` class
                argv:list # files, fields and flags
               )->tuple:  # words that are neither fields nor flags; overrides
-    "Read flags as fields, and leave files as they are."
+    "Read flags as fields, and leave files as they are; after `--` all are files."
     names, words, overrides, rest = {s.name for s in settings(cls)}, [], [], list(argv)
     while rest:
         word = rest.pop(0)
+        if word == '--': return [*words, *rest], overrides
         head, equals, value = word.partition('=')
         if head in names and equals: overrides.append(word)
         elif not word.startswith('-'): words.append(word)

@@ -13,6 +13,7 @@ __all__ = ['ConfigError', 'refusal', 'renamed', 'within', 'choice', 'listof', 'S
 # %% ../nbs/00_config.ipynb #78d8197f
 import ast, difflib, importlib, inspect, io, json, linecache, os, tempfile, textwrap, tokenize, warnings
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
@@ -152,6 +153,7 @@ def _coerced(value, s): # ints become floats where only floats are meant; dicts 
     if get_origin(s.base) is list:
         if not isinstance(value, (list, tuple)): return value
         return [float(v) if get_args(s.base) == (float,) and _is(v, int) else v for v in value]
+    if s.base is dict: return deepcopy(value)
     if not isinstance(value, dict) or not isinstance(s.base, type) or not issubclass(s.base, Config): return value
     return from_preset(s.meta['group'], value) if 'group' in s.meta else s.base.from_dict(value)
 
@@ -213,7 +215,7 @@ def _frozen(cfg, name, value): # message of an assignment
             f'dataclasses.replace(..., {name}={value!r}) makes another one')
 
 def _plain(value, s): # nested configurations become dicts, with the preset's name where the class is open
-    if not isinstance(value, Config): return value
+    if not isinstance(value, Config): return deepcopy(value)
     return to_preset(s.meta['group'], value) if 'group' in s.meta else value.to_dict()
 
 # %% ../nbs/00_config.ipynb #3f61f52e

@@ -162,17 +162,22 @@ def model_values(checkpoint:dict, # from `read_checkpoint`
     try: return checkpoint['hyper_parameters']['model']
     except (KeyError, TypeError):
         inside = "'hyper_parameters' with a model, and 'state_dict'"
-        raise refusal(path, sorted(checkpoint), inside, what='a checkpoint of') from None
+        raise refusal(path, sorted(checkpoint), inside, what='a checkpoint of', error=ConfigError) from None
 
 def recipe_at(path      # checkpoint, or folder of a run
              )->Recipe: # of the model inside
     "The recipe of a trained model."
     path = Path(path)
-    if (path/'config.json').is_file(): values = json.loads((path/'config.json').read_text())['model']
+    if (path/'config.json').is_file(): values = _model_of_run(path/'config.json')
     else:
         found = next(iter(sorted(path.rglob('*.ckpt'))), path/'checkpoints'/'last.ckpt') if path.is_dir() else path
         values = model_values(read_checkpoint(found), found)
     return recipe_of(from_preset('model', values))
+
+def _model_of_run(path): # plain values from the configuration of a run
+    values = json.loads(path.read_text())
+    if 'model' in values: return values['model']
+    raise refusal(path, sorted(values), 'the configuration of a run', what='a file with', error=ConfigError)
 
 # %% ../../nbs/training/03_recipes.ipynb #12c4f365
 @patch
@@ -233,12 +238,20 @@ def import_kinds(places:str=None # .py files or names of modules, separated by o
     return [_imported(place) for place in places.split(os.pathsep) if place]
 
 def _imported(place): # a module, each once
-    name = Path(place).stem if place.endswith('.py') else place
-    if name in sys.modules: return sys.modules[name]
-    if name == place: return importlib.import_module(name)
-    if not Path(place).is_file():
+    if not place.endswith('.py'): return importlib.import_module(place)
+    path = Path(place).resolve()
+    if not path.is_file():
         raise FileNotFoundError(f'LASER_LAB_KINDS: {place}: no such file, expected .py files or names of modules')
-    spec = importlib.util.spec_from_file_location(name, place)
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    known = sys.modules.get(path.stem)
+    if known is None: return _executed(path)
+    if Path(getattr(known, '__file__', None) or '').resolve() == path: return known
+    raise refusal('LASER_LAB_KINDS', place, f'a file with another name than the module {path.stem!r}', error=ConfigError)
+
+def _executed(path): # the module of a file; what fails is not kept
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    sys.modules[path.stem] = module = importlib.util.module_from_spec(spec)
+    try: spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(path.stem, None)
+        raise
     return module
