@@ -155,7 +155,7 @@ def drive(page, address, name, screenshots):
     for number, (step, action) in enumerate(PAGES[name].items()):
         try:
             action(page)
-            last = wait_for_picture(page, last, f'{name}, {step}', 60 if number == 0 else 30)
+            last = wait_for_picture(page, last, f'{name}, {step}', 300 if number == 0 else 120)
             check_errors(page, f'{name}, {step}')
         finally: take_screenshot(page, screenshots/f'{title}_{number}_{step.replace(" ", "_")}.png')
         print(f'{time.monotonic() - began:5.1f} s  {title}, {step}: picture {last}', flush=True)
@@ -169,7 +169,7 @@ def check(folder, chromium, screenshots):
         with server(work, root, screenshots/'jupyterlab.log') as address, sync_playwright() as player:
             browser = player.chromium.launch(executable_path=chromium, args=['--no-sandbox', '--disable-gpu', '--disable-background-networking'])
             page = browser.new_page(viewport=dict(width=1280, height=900))
-            page.set_default_timeout(30_000)
+            page.set_default_timeout(120_000)
             broken = []
             page.on('pageerror', lambda error: broken.append(str(error)))
             for name in PAGES: drive(page, address, name, screenshots)
