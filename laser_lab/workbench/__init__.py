@@ -6,8 +6,8 @@ modules = [
     'ablation', 'explorer', 'explorers', 'form', 'report', 'study']
 names = {
     'ablation': [
-        'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'PROCESSES', 'SHORT_CODEC', 'SPARSE', 'StudyConfig', 'last_step',
-        'markdown_table', 'mean_spread', 'measures_table', 'planned_runs', 'print_table', 'read_results',
+        'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'PROCESSES', 'SHORT_CODEC', 'SPARSE', 'StudyConfig', 'check_labels_differ',
+        'last_step', 'markdown_table', 'mean_spread', 'measures_table', 'planned_runs', 'print_table', 'read_results',
         'result_table', 'run_study', 'slug', 'table_columns', 'workers_for'],
     'explorer': [
         'Explorer', 'ExplorerConfig', 'LivePicture', 'PHOTOS', 'failure_shown', 'one_thread', 'photograph'],
