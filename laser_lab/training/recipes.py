@@ -245,7 +245,8 @@ def _imported(place): # a module, each once
     known = sys.modules.get(path.stem)
     if known is None: return _executed(path)
     if Path(getattr(known, '__file__', None) or '').resolve() == path: return known
-    raise refusal('LASER_LAB_KINDS', place, f'a file with another name than the module {path.stem!r}', error=ConfigError)
+    allowed = f'a file with another name than the module {path.stem!r}'
+    raise refusal('LASER_LAB_KINDS', place, allowed, error=ConfigError)
 
 def _executed(path): # the module of a file; what fails is not kept
     spec = importlib.util.spec_from_file_location(path.stem, path)

@@ -88,7 +88,8 @@ def check_labels_differ(study:StudyConfig):
     for label in study.rows:
         other = taken.setdefault(slug(label), label)
         if other == label: continue
-        raise refusal('study.rows', label, 'labels of different letters or digits', f'beside {other!r}', error=ConfigError)
+        allowed, beside = 'labels of different letters or digits', f'beside {other!r}'
+        raise refusal('study.rows', label, allowed, beside, error=ConfigError)
 
 # %% ../../nbs/workbench/03_ablation.ipynb #a38cdbc0
 CONTEXTS = {
