@@ -329,7 +329,8 @@ def decompress(self:IntegerBottleneck, data:bytes)->list:
     "The code that the bytes stand for; damaged bytes are refused."
     body = unseal(data, ('integers', self.num_embeddings))
     (depth, size), at = read_numbers(body, 0, 2)
-    return [decode_symbols(body[at:], size, axis=1).to(self.unit_codes.device) - depth]
+    sizes = None, self.num_embeddings, None, None
+    return [decode_symbols(body[at:], size, axis=1, sizes=sizes).to(self.unit_codes.device) - depth]
 
 # %% ../../nbs/autoencoders/02_models.ipynb #2e838c01
 @patch

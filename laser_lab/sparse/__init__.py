@@ -13,8 +13,8 @@ names = {
     'coding': [
         'ContextTables', 'FloatModel', 'LevelModel', 'MAGNITUDES', 'NoModel', 'SLOTS', 'TINY', 'canonical',
         'chance_upper', 'check_code', 'check_shapes', 'code_length', 'code_next_atom', 'code_sets', 'code_signals',
-        'coefficients_for', 'decode_code', 'encode_code', 'expected_octave', 'join_magnitude', 'levels_of', 'raw_bits',
-        'read_sizes', 'repeated', 'set_tails', 'split_magnitude', 'step_number', 'stream_bits', 'use_odds',
+        'code_work', 'coefficients_for', 'decode_code', 'encode_code', 'expected_octave', 'join_magnitude', 'levels_of',
+        'raw_bits', 'read_sizes', 'repeated', 'set_tails', 'split_magnitude', 'step_number', 'stream_bits', 'use_odds',
         'usual_size', 'walk_code'],
     'dictionary': [
         'DictionaryLearning', 'check_bottleneck', 'from_patches', 'quantize_code', 'step_size', 'to_levels',
@@ -46,8 +46,8 @@ names = {
     'ranks': [
         'all_reduce', 'free_port', 'from_first_rank', 'gather_batch', 'num_ranks', 'run_on_ranks'],
     'scales': [
-        'FOREIGN', 'GaussianScales', 'SMALLEST_SCALE', 'add_uniform_noise', 'prediction_network',
-        'round_straight_through', 'to_scale_grid', 'unit_probability'],
+        'FOREIGN', 'GaussianScales', 'LARGEST', 'SMALLEST_SCALE', 'add_uniform_noise', 'check_range',
+        'prediction_network', 'round_straight_through', 'to_scale_grid', 'unit_probability'],
     'vq': [
         'ResidualVectorQuantizer', 'VectorQuantizer', 'check_quantizer', 'code_sums', 'follow_means', 'from_vectors',
         'kmeans', 'nearest', 'rotate_and_scale', 'spread_out', 'square_distances', 'straight_through', 'to_vectors'],

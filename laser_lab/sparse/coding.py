@@ -6,8 +6,8 @@
 __all__ = ['TINY', 'MAGNITUDES', 'SLOTS', 'use_odds', 'set_tails', 'chance_upper', 'code_next_atom', 'code_sets',
            'split_magnitude', 'raw_bits', 'join_magnitude', 'ContextTables', 'usual_size', 'expected_octave',
            'LevelModel', 'FloatModel', 'canonical', 'repeated', 'check_shapes', 'check_code', 'step_number',
-           'levels_of', 'NoModel', 'code_signals', 'coefficients_for', 'walk_code', 'stream_bits', 'encode_code',
-           'code_length', 'read_sizes', 'decode_code']
+           'levels_of', 'NoModel', 'code_signals', 'coefficients_for', 'walk_code', 'code_work', 'stream_bits',
+           'encode_code', 'code_length', 'read_sizes', 'decode_code']
 
 # %% ../../nbs/sparse/04_coding.ipynb #ca0db7dd
 from math import prod
@@ -17,9 +17,9 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-from ..bits import (MAX_ALPHABET, MEMORIES, Meter, Reader, Writer, best_memory, check_alphabet, frequencies,
-                            good_turing, growing_blocks, halve_counts, longest_block, read_memory, read_number,
-                            read_shape, seal, unseal, write_numbers, write_shape)
+from ..bits import (MAX_ALPHABET, MEMORIES, Meter, Reader, Writer, best_memory, check_alphabet, check_work,
+                            frequencies, good_turing, growing_blocks, halve_counts, longest_block, pad_for_work,
+                            read_memory, read_number, read_shape, seal, unseal, write_numbers, write_shape)
 from ..config import refusal, renamed
 from .pursuit import SparseCode
 
@@ -373,6 +373,17 @@ def walk_code(coder,  # Writer or Meter
     grid = write_shape(code.shape or code.indices.shape[:1])
     return write_numbers([memory]) + grid + write_numbers(code.indices.shape[1:])
 
+# %% ../../nbs/sparse/04_coding.ipynb #2351c2a7
+def code_work(signals:int,   # N
+              slots:int,     # S
+              num_atoms:int, # K
+              memory:int=0   # one of MEMORIES
+             )->int:         # entries of tables, as in `laser_lab.bits`
+    "What decoding a sparse code takes."
+    blocks = len(growing_blocks(signals, longest=longest_block(memory)))
+    halvings = num_atoms.bit_length()
+    return blocks * (slots + 1) * (num_atoms + 2**15 + 2**11 * halvings) + signals * (8 + 2 * slots * halvings)
+
 # %% ../../nbs/sparse/04_coding.ipynb #4e0de415
 def stream_bits(code, num_atoms, step, memory): # what a stream would take, with header and checksum
     header = walk_code(meter := Meter(), code, num_atoms, step, memory)
@@ -386,7 +397,8 @@ def encode_code(code:SparseCode,  # (N, S), any order of slots, atoms of a signa
     "Write a sparse code; `decode_code` gives it back in canonical form."
     if memory is None: memory = best_memory(lambda m: stream_bits(code, num_atoms, step, m), len(code.values))
     header = walk_code(writer := Writer(), code, num_atoms, step, memory)
-    return seal(header + writer.to_bytes(), ('sparse code', num_atoms, step_number(step)))
+    padded = pad_for_work(writer.to_bytes(), code_work(*code.indices.shape, num_atoms, memory))
+    return seal(header + padded, ('sparse code', num_atoms, step_number(step)))
 
 def code_length(code:SparseCode,  # as for `encode_code`
                 num_atoms:int,  # K
@@ -417,10 +429,12 @@ def decode_code(data:bytes,  # as from `encode_code`
                 most:int=2**24  # largest number of slots N*S accepted
                )->SparseCode:  # in canonical form, on the CPU
     "Read a sparse code; ValueError where the bytes are not such a code."
+    check_alphabet(num_atoms, 'num_atoms')
     step = step_number(step)
     body = unseal(data, ('sparse code', num_atoms, step))
     memory, grid, slots, at = read_sizes(body, num_atoms, most)
     signals = prod(grid)
+    check_work(body[at:], code_work(signals, slots, num_atoms, memory), (*grid, slots))
     empty, model = coefficients_for(step, np.zeros((signals, slots), dtype=np.float32), num_atoms)
     no_atoms, no_counts = np.zeros(empty.shape, dtype=np.int64), np.zeros(signals, dtype=np.int64)
     atoms, coefficients = code_signals(Reader(body[at:]), no_atoms, no_counts, empty, num_atoms, model, memory)

@@ -245,6 +245,7 @@ def decompress(self:DictionaryLearning,
               )->SparseCode:  # in canonical order
     "The code that the bytes stand for; damaged bytes are refused."
     code, device = decode_code(data, self.num_embeddings, self.step()), self.dictionary.device
+    if code.shape is None: raise refusal('data', tuple(code.indices.shape[:1]), '(B, h, w)', what='grid of signals')
     return SparseCode(code.indices.to(device), code.values.to(device), code.shape)
 
 # %% ../../nbs/sparse/06_dictionary.ipynb #790d4d3c

@@ -14,7 +14,8 @@ import torch.nn as nn
 from fastcore.basics import patch
 from torch import Tensor
 
-from ..bits import decode_symbols, encode_symbols, read_number, symbol_bits, write_numbers
+from ..bits import (decode_symbols, encode_symbols, read_number, symbol_bits, symbols_header,
+                            write_numbers)
 from ..config import refusal, renamed
 from .dictionary import from_patches
 from .ksvd import KSVDDictionaryLearning
@@ -277,18 +278,28 @@ def compress(self:HybridQuantizer,
     return write_numbers([len(first)]) + first + encode_symbols(self.used_tokens(code), 2 * self.num_embeddings + 1)
 
 @patch
+def split_stream(self:HybridQuantizer,
+                 data:bytes  # from `compress`
+                )->tuple[bytes, bytes]:  # coefficient codes, atom tokens
+    "The two parts of a stream; their checksums and sizes are checked before either is decoded."
+    length, at = read_number(data, 0)
+    first, second = data[at:at + length], data[at + length:]
+    sizes = None, self.num_quantizers, None, None
+    _, (b, _, h, w), _ = symbols_header(first, self.num_coef_codes, axis=1, sizes=sizes)
+    _, (tokens,), _ = symbols_header(second, 2 * self.num_embeddings + 1, sizes=(None,))
+    most = b * h * w * self.sparsity_level
+    if tokens > most: raise refusal('data', tokens, f'at most {most}, one per slot', what='number of atoms')
+    return first, second
+
+@patch
 def decompress(self:HybridQuantizer,
                data:bytes  # from `compress`
               )->Tensor:  # (B, S+Q, h, w)
     "The code that the bytes stand for; damaged bytes are refused."
-    length, at = read_number(data, 0)
-    codes, unused = decode_symbols(data[at:at + length], self.num_coef_codes, axis=1), 2 * self.num_embeddings
-    if codes.ndim != 4 or codes.shape[1] != self.num_quantizers:
-        raise refusal('data', tuple(codes.shape), f'(B, {self.num_quantizers}, h, w)', what='shape of coefficients')
-    tokens = decode_symbols(data[at + length:], unused + 1)
+    first, second = self.split_stream(data)
+    codes, unused = decode_symbols(first, self.num_coef_codes, axis=1), 2 * self.num_embeddings
     used = self.magnitudes(codes.movedim(1, -1).flatten(0, -2)) > 0
-    if tokens.shape != (int(used.sum()),):
-        raise refusal('data', tuple(tokens.shape), f'({int(used.sum())},), one per used slot', what='shape of atoms')
+    tokens = decode_symbols(second, unused + 1, sizes=(int(used.sum()),))
     atoms = torch.full(used.shape, unused).masked_scatter_(used, tokens)
     return torch.cat([atoms.unflatten(0, (len(codes), *codes.shape[2:])).movedim(-1, 1), codes], 1)
 

@@ -272,7 +272,7 @@ def decompress(self:VectorQuantizer,
                data:bytes  # from `compress`
               )->Tensor:  # (B, H, W) int64
     "The code that the bytes stand for; damaged bytes are refused."
-    return decode_symbols(data, self.num_embeddings).to(self.codebook.device)
+    return decode_symbols(data, self.num_embeddings, sizes=(None,) * 3).to(self.codebook.device)
 
 # %% ../../nbs/sparse/05_vq.ipynb #9914c2f0
 @patch
@@ -358,7 +358,9 @@ def decompress(self:ResidualVectorQuantizer,
                data:bytes  # from `compress`
               )->Tensor:  # (B, Q, H, W) int64
     "The code that the bytes stand for; damaged bytes are refused."
-    return decode_symbols(data, self.stages[0].num_embeddings, axis=1).to(self.stages[0].codebook.device)
+    sizes = None, len(self.stages), None, None
+    code = decode_symbols(data, self.stages[0].num_embeddings, axis=1, sizes=sizes)
+    return code.to(self.stages[0].codebook.device)
 
 # %% ../../nbs/sparse/05_vq.ipynb #a5b1c472
 @patch
