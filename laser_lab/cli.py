@@ -105,6 +105,14 @@ def _resumed(cfg): # folder to continue, or None; its own configuration counts, 
     return Path(cfg.resume)
 
 # %% ../nbs/09_cli.ipynb #9bc8a229
+def _branches_off(cfg): # is a checkpoint to be continued in a folder of its own?
+    if cfg.resume is None or not Path(cfg.resume).is_file(): return False
+    if cfg != type(cfg)(resume=cfg.resume): return _resumed(cfg)
+    if int(os.environ.get('WORLD_SIZE', 1)) == 1: return True
+    allowed = 'the folder of a run; without torchrun, which this command calls itself, a checkpoint too'
+    raise refusal('resume', cfg.resume, allowed, 'under torchrun', error=ConfigError)
+
+# %% ../nbs/09_cli.ipynb #c852b99b
 LASER_LAB = sys.executable, '-c', 'from laser_lab.cli import main; main()' # this command, in a process of its own
 
 def _one_machine(training): # refuse several, which no command can start from one of them
@@ -134,9 +142,9 @@ def quoted(value # path or text
 def train_verb(argv): # arguments after `train`
     "Train one model, under torchrun where it takes several processes."
     from laser_lab.data import process_place
-    from laser_lab.training.run import RunConfig, train
+    from laser_lab.training.run import RunConfig, branch, train
     def job(cfg):
-        folder = _resumed(cfg)
+        folder = branch(cfg.resume) if _branches_off(cfg) else _resumed(cfg)
         cfg = load_config(RunConfig, folder/'config.json') if folder else cfg
         several = cfg.training.devices * cfg.training.num_nodes > 1
         if several and 'LOCAL_WORLD_SIZE' not in os.environ: return _in_processes(cfg, folder)

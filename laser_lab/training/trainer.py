@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['EXPECTED_WARNINGS', 'TrainingConfig', 'environment', 'new_folder', 'run_folder', 'OneBar', 'processes',
-           'extra_loggers', 'make_trainer', 'steps_of', 'stream_of', 'constant', 'learning_rate_factor', 'schedule_of',
-           'for_one_process', 'fit_quietly', 'Interrupted', 'begin', 'refuse_unfinished']
+           'extra_loggers', 'kept_checkpoints', 'make_trainer', 'steps_of', 'stream_of', 'constant',
+           'learning_rate_factor', 'schedule_of', 'for_one_process', 'fit_quietly', 'Interrupted', 'begin',
+           'refuse_unfinished']
 
 # %% ../../nbs/training/02_trainer.ipynb #556e009b
 import copy, datetime, logging, math, os, platform, subprocess, warnings
@@ -21,7 +22,7 @@ from torch.utils.data import DataLoader
 import laser_lab
 from ..config import Config, ConfigError, choice, listof, refusal, register, save_config, within, write_json
 from ..data import process_place
-from .callbacks import EMA, AtomicCheckpointIO, LastStep, StepStream
+from .callbacks import EMA, AtomicCheckpointIO, KeptCheckpoints, LastStep, StepStream
 from .logs import RunLogger
 
 # %% ../../nbs/training/02_trainer.ipynb #94a63bab
@@ -43,6 +44,11 @@ class TrainingConfig(Config):
     log_every:int = within(10, 1, 10**6) # steps between rows of the log
     validate_every:int|None = within(None, 1, 10**7) # steps between validations; None is once an epoch
     checkpoint_every:int = within(100, 1, 10**7) # steps between checkpoints
+    keep_checkpoints:str = choice('last', 'epochs', 'steps') # which stay: the last one, or besides one every few epochs or steps
+    keep_every:int = within(1, 1, 10**9) # distance of those that stay, in epochs or steps
+    keep_newest:int|None = within(None, 1, 10**6) # how many of them stay, the newest ones; None: all
+    keep_best:str|None = None # measure of validation such as val/loss; the checkpoint with its best value stays as best.ckpt
+    best_is:str = choice('lowest', 'highest') # which value of keep_best is the best
     tensorboard:bool = False # log to TensorBoard too, if installed
     wandb:bool = False # log to Weights & Biases too, if installed
     progress:bool = True # show a progress bar
@@ -52,6 +58,7 @@ class TrainingConfig(Config):
             raise ConfigError(f"{self.where()}.precision: '16-mixed' needs a GPU; "
                               "allowed here: '32-true', 'bf16-mixed', '64-true'")
         self.check_milestones()
+        self.check_kept()
 
 # %% ../../nbs/training/02_trainer.ipynb #5db4abf2
 @patch
@@ -65,6 +72,17 @@ def check_milestones(self:TrainingConfig):
     if bool(m) != (self.schedule == 'multistep'):
         given = f'with {self.where()}.schedule = {self.schedule!r}'
         raise refusal(name, m, 'milestones with multistep, none without', given, error=ConfigError)
+
+# %% ../../nbs/training/02_trainer.ipynb #19377eec
+@patch
+def check_kept(self:TrainingConfig):
+    "Refuse what is said about checkpoints that are not kept."
+    unused = dict(keep_every=1, keep_newest=None) if self.keep_checkpoints == 'last' else {}
+    reasons = {name: (off, f"with {self.where()}.keep_checkpoints = 'last'") for name, off in unused.items()}
+    if self.keep_best is None: reasons['best_is'] = 'lowest', f'with {self.where()}.keep_best = None'
+    for name, (off, why) in reasons.items():
+        value = getattr(self, name)
+        if value != off: raise refusal(f'{self.where()}.{name}', value, off, why, error=ConfigError)
 
 register('training', 'default', TrainingConfig)
 register('training', 'quick', TrainingConfig, max_steps=20, log_every=5);
@@ -147,6 +165,14 @@ def extra_loggers(training:TrainingConfig, folder)->list: # loggers of other pac
                               f"install it with `pip install {package}`") from e
     return made
 
+# %% ../../nbs/training/02_trainer.ipynb #bb5df051
+def kept_checkpoints(training:TrainingConfig, folder)->list: # none, or one callback
+    "What keeps checkpoints beside the last one, where the configuration asks for it."
+    t, unit = training, None if training.keep_checkpoints == 'last' else training.keep_checkpoints
+    if not unit and t.keep_best is None: return []
+    where = Path(folder)/'checkpoints'
+    return [KeptCheckpoints(where, unit, t.keep_every, t.keep_newest, t.keep_best, t.best_is == 'highest')]
+
 # %% ../../nbs/training/02_trainer.ipynb #06dcbd1e
 def make_trainer(training:TrainingConfig, # length, precision, hardware
                  folder,                  # folder of the run
@@ -157,7 +183,7 @@ def make_trainer(training:TrainingConfig, # length, precision, hardware
                 )->L.Trainer:
     "A Lightning trainer that checkpoints steps and logs to the folder."
     logging.getLogger('lightning.pytorch').setLevel(logging.WARNING)
-    own = [LastStep(Path(folder)/'checkpoints', training.checkpoint_every)]
+    own = [*kept_checkpoints(training, folder), LastStep(Path(folder)/'checkpoints', training.checkpoint_every)]
     own += [EMA(training.ema_decay)] if training.ema_decay else []
     own += [OneBar(title or Path(folder).name)] if training.progress else []
     hardware = dict(accelerator=training.accelerator, precision=training.precision, **processes(training))
