@@ -71,6 +71,7 @@ def refuse(self:HPCMConfig, name:str, allowed:str): # field, in words
 
 # %% ../../nbs/codec/06_hpcm.ipynb #bba8dbf0
 register('model', 'hpcm_base', HPCMConfig)
+register('model', 'hpcm_base_guide', HPCMConfig, learning_rate=5e-5) # as the guide to spectral truncation trains it
 register('model', 'hpcm_large', HPCMConfig, depths=[2, 2, 8], prior_depths=[2, 2, 4, 3])
 register('model', 'hpcm_small', HPCMConfig, widths=[32, 64, 128], depths=[1, 2, 3], latent_channels=96,
          hyper_channels=64, hyper_depth=1, prior_depths=[1, 0, 1, 1], context_width=192, windows=[2, 4, 4], heads=8,

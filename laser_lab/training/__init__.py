@@ -12,8 +12,9 @@ names = {
         'AtomicCheckpointIO', 'EMA', 'InterScale', 'KeptCheckpoints', 'LastStep', 'StepStream', 'StopRequest',
         'Truncation', 'truncate_batch', 'with_lists'],
     'codec': [
-        'CodecModule', 'CodecRecipe', 'CompressAIRecipe', 'HPCMRecipe', 'bits_per_pixel', 'clip_or_drop',
-        'distortion_of', 'first_images', 'is_quantile', 'measure_codec', 'pack', 'prepare_codec', 'rate_distortion'],
+        'CodecModule', 'CodecRecipe', 'CompressAIRecipe', 'HPCMRecipe', 'PUBLISHED_STAIRS', 'bits_per_pixel',
+        'clip_or_drop', 'distortion_of', 'first_images', 'is_quantile', 'measure_codec', 'pack', 'prepare_codec',
+        'rate_distortion'],
     'logs': [
         'RunLogger', 'log_row', 'read_log', 'to_csv'],
     'phases': [
