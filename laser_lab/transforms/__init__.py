@@ -3,7 +3,7 @@
 import lazy_loader
 
 modules = [
-    'dct', 'dct_kernels', 'dwt', 'dwt_kernels', 'morlet', 'padding']
+    'dct', 'dct_kernels', 'dwt', 'dwt_kernels', 'lifting', 'morlet', 'padding']
 names = {
     'dct': [
         'DCTTransform', 'LinearMap', 'STEP', 'both_sides', 'by_planes', 'check_engine', 'check_image', 'choose_engine',
@@ -15,15 +15,21 @@ names = {
         'needed_steps', 'read_columns', 'reflect', 'restore_rows', 'scratch', 'step_count', 'transform_planes',
         'turn_in', 'turn_out', 'weigh', 'write_columns'],
     'dwt': [
-        'DWT_ENGINES', 'FILTERS', 'FilterBank', 'LiftingSteps', 'Wavelet', 'WaveletJoin', 'WaveletSplit', 'check_bands',
-        'check_scales', 'choose_dwt_engine', 'compiled_join', 'compiled_split', 'dwt2d', 'even_sided', 'haar_join',
-        'haar_split', 'idwt2d', 'kernels', 'lifted', 'lifting_join', 'lifting_split', 'lifting_steps', 'load_filters',
-        'most_levels', 'peel', 'pyramid_image', 'refuse_wavelet', 'run_kernel', 'taps_join', 'taps_split', 'torch_join',
-        'torch_split', 'wavedec2d', 'wavelet_filters', 'waverec2d', 'weighted', 'without_zeros', 'wrapped'],
+        'DWT_ENGINES', 'FILTERS', 'FilterBank', 'LiftingSteps', 'Wavelet', 'WaveletJoin', 'WaveletModule',
+        'WaveletSplit', 'check_bands', 'check_scales', 'check_wavelet', 'choose_dwt_engine', 'compiled_join',
+        'compiled_split', 'dwt2d', 'even_sided', 'haar_join', 'haar_split', 'idwt2d', 'kernels', 'lifted',
+        'lifting_join', 'lifting_split', 'lifting_steps', 'load_filters', 'most_levels', 'peel', 'pyramid_image',
+        'refuse_wavelet', 'run_kernel', 'taps_join', 'taps_split', 'torch_join', 'torch_split', 'wavedec2d',
+        'wavelet_filters', 'waverec2d', 'weighted', 'without_zeros', 'wrapped'],
     'dwt_kernels': [
         'continue_row', 'gather', 'haar_join_kernel', 'haar_split_kernel', 'join_columns', 'join_row', 'lift_columns',
         'lift_row', 'lift_rows_apart', 'lift_rows_together', 'lifting_join_kernel', 'lifting_split_kernel',
         'pair_bands', 'phases_of_row', 'split_columns', 'tap_tables', 'taps_join_kernel', 'taps_split_kernel'],
+    'lifting': [
+        'ChannelLifting', 'LiftedBand', 'Lifting', 'LiftingAxis', 'LiftingScheme', 'LiftingStep', 'bounded',
+        'centred_bank', 'condition_number', 'constants', 'divisions', 'euclid', 'filter_phases', 'from_packets',
+        'growth', 'join_axis', 'largest_ratio', 'lift_step', 'lifting_scheme', 'minus', 'packets', 'quotients',
+        'random_change', 'scheme_of', 'shared_places', 'split_axis', 'times', 'trimmed'],
     'morlet': [
         'check_window', 'coordinates', 'gabor_2d', 'gabor_wave', 'littlewood_paley', 'morlet_2d', 'morlet_bank',
         'spectral_power', 'sum_of_periods', 'wave_parameters', 'wavelet_angles'],
