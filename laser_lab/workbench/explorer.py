@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..config import Config, choice
-from ..data import center_crop, fit_image, photo_path, read_image, to_tensor
+from ..data import center_crop, fit_image, load_photo, to_tensor
 from .form import Form, settings_grid
 
 # %% ../../nbs/workbench/01_explorer.ipynb #e13a9610
@@ -41,7 +41,7 @@ def photograph(name:str, # one of `PHOTOS`
                scale:str='fit' # 'fit' shrinks the photograph to the size, 'native' crops at full resolution
               )->Tensor: # (1, 3, size, size) in [0, 1]
     "A square from the middle of a photograph."
-    image = fit_image(read_image(photo_path(name)), size, fit=scale == 'fit')
+    image = fit_image(load_photo(name), size, fit=scale == 'fit')
     return to_tensor(center_crop(image, size))
 
 # %% ../../nbs/workbench/01_explorer.ipynb #13bf9398
