@@ -400,10 +400,12 @@ def compress(cfg:FilesConfig): # which images, where to
 
 def decompress(cfg:FilesConfig): # which files, where to
     "Read .llc files back as images."
+    from laser_lab.codec.coders import LlcCodec, codec_of_file
     from laser_lab.codec.files import decompress_files
-    from laser_lab.codec.weights import shipped_model
+    from laser_lab.codec.weights import model_name
     own = find_codec(cfg.model, cfg.device)
-    def find(name): return own or shipped_model(name, device=cfg.device)
+    codec = own and LlcCodec(own, model_name(cfg.model), cfg.max_pixels)
+    def find(h): return codec or codec_of_file(h, device=cfg.device, max_pixels=cfg.max_pixels)
     print_totals('decompress', *decompress_files(cfg.inputs, cfg.output, find, cfg.force, max_pixels=cfg.max_pixels))
 
 def compress_verb(argv): # arguments after `compress`

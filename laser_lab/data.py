@@ -242,7 +242,7 @@ def left_out(image,     # PIL image, loaded
             )->list:    # sentences
     "What an image has that 8-bit RGB has not."
     found = []
-    if re.search(r';16|SGI16', layout): found.append('of 16 bits a channel the upper 8 are taken')
+    if re.search(r";16|SGI16|'RGB', \d{4,5}\)", layout): found.append('of 16 bits a channel the upper 8 are taken')
     see_through = image.has_transparency_data and image.convert('RGBA').getchannel('A').getextrema()[0] < 255
     if see_through: found.append('its transparency is left out')
     try: frames = getattr(image, 'n_frames', 1)

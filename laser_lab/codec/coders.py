@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ARITHMETIC', 'FLOATS', 'Codec', 'pillow_options', 'PillowCodec', 'to_picture', 'latent_stride', 'pack_strings',
-           'unpack_strings', 'LearnedCodec', 'LlcCodec', 'write_llc', 'read_llc', 'named_codec']
+           'unpack_strings', 'LearnedCodec', 'LlcCodec', 'write_llc', 'read_llc', 'named_codec', 'codec_of_file']
 
 # %% ../../nbs/codec/15_coders.ipynb #957d9b7c
 import io
@@ -21,8 +21,8 @@ from .bitstream import (BadStream, MAX_PIXELS, MODEL_NAME, Header, check_header,
                                        latents_hash, read_header, seal_file)
 from .build import load_codec
 from .hpcm import HPCM
-from .weights import (WEIGHTS, find_model, model_name, model_names, shipped_model, tables_hash,
-                                     weights_hash)
+from .weights import (WEIGHTS, find_model, model_name, model_names, name_of_weights, shipped_model,
+                                     tables_hash, weights_hash)
 from ..config import refusal
 from ..data import to_tensor
 from ..transforms.padding import pad_to_multiple
@@ -214,8 +214,8 @@ def read_llc(data:bytes,               # a whole file
             )->np.ndarray:             # uint8 (H, W, 3)
     "The image in a file; `LlcCodec` for many."
     h = read_header(data, max_pixels)
-    model = model if isinstance(model, HPCM) else model(h.model)
-    return LlcCodec(model, h.model, max_pixels).decode(data)
+    model, name = (model, 'the_given_model') if isinstance(model, HPCM) else (model(h.model), h.model)
+    return LlcCodec(model, name, max_pixels).decode(data)
 
 # %% ../../nbs/codec/15_coders.ipynb #e4afcf80
 def named_codec(given, folder=WEIGHTS, device='cpu'): # as for `find_model`; a run may also hold a model of CompressAI
@@ -228,3 +228,16 @@ def named_codec(given, folder=WEIGHTS, device='cpu'): # as for `find_model`; a r
             model.update()
             return LearnedCodec(model.eval(), model_name(given))
     return LlcCodec(find_model(given, folder, device), model_name(given))
+
+# %% ../../nbs/codec/15_coders.ipynb #6c2b4254
+def codec_of_file(h:Header,                 # of the file
+                  folder=WEIGHTS,           # of the installed models
+                  device='cpu',             # where to
+                  max_pixels:int=MAX_PIXELS # larger images are refused
+                 )->LlcCodec:
+    "The installed codec that decodes a file; where none has its weights, the one of its name, which will say so."
+    def codec(name): return LlcCodec(shipped_model(name, folder, device), name, max_pixels)
+    named = codec(h.model) if h.model in model_names(folder) else None
+    if named and named.weights == h.weights: return named
+    same = name_of_weights(h.weights, folder)
+    return codec(same) if same else named or codec(h.model)

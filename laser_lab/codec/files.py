@@ -4,21 +4,22 @@
 
 # %% auto #0
 __all__ = ['LONGEST_HEADER', 'ALWAYS_READ_BYTES', 'LOSSLESS', 'read_llc_file', 'check_suffix', 'save_image', 'compress_file',
-           'decompress_file', 'files_below', 'input_files', 'output_paths', 'process_files', 'compress_files',
-           'decompress_files']
+           'decompress_file', 'files_below', 'input_files', 'output_paths', 'warnings_as_lines', 'check_pair',
+           'process_files', 'compress_files', 'decompress_files']
 
 # %% ../../nbs/codec/16_files.ipynb #9c116104
-import glob, io, sys
+import glob, io, sys, warnings
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from .bitstream import MAX_PIXELS, check_header, check_length, read_header, split_header
-from .coders import LlcCodec
-from .weights import shipped_model
+from .coders import LlcCodec, codec_of_file
 from ..config import refusal, write_atomic
-from ..data import read_image
+from ..data import files_below as all_files_below, read_image
 
 # %% ../../nbs/codec/16_files.ipynb #5371ab3a
 LONGEST_HEADER = 128 # bytes: more than any header has
@@ -51,7 +52,7 @@ def save_image(image:np.ndarray, # uint8 (H, W, 3)
         return write_atomic(target, file.getvalue())
 
 # %% ../../nbs/codec/16_files.ipynb #9b8c6dc9
-def compress_file(source,         # image of any kind that Pillow reads; alpha is dropped
+def compress_file(source,         # image of any kind that `read_image` reads
                   target,         # .llc
                   codec:LlcCodec
                  )->dict:         # pixels, bytes
@@ -64,29 +65,32 @@ def compress_file(source,         # image of any kind that Pillow reads; alpha i
 
 def decompress_file(source,        # .llc
                     target,        # one of LOSSLESS
-                    codec_for,     # function of the name in the file that gives an `LlcCodec`
+                    codec_for,     # function of the file's `Header` that gives an `LlcCodec`
                     max_pixels:int # larger images are refused
                    )->dict:        # pixels, bytes
     "Read an .llc file into an image file."
     check_suffix(target, LOSSLESS)
     data = read_llc_file(source, max_pixels)
-    image = codec_for(read_header(data, max_pixels).model).decode(data)
+    image = codec_for(read_header(data, max_pixels)).decode(data)
     save_image(image, target)
     return dict(pixels=image.shape[0] * image.shape[1], bytes=len(data))
 
 # %% ../../nbs/codec/16_files.ipynb #7bab0a01
 def files_below(folder, packed:bool)->list: # sorted files; hidden ones left out
     "The .llc files of a folder, or all the others."
-    def hidden(path): return any(part.startswith('.') for part in path.relative_to(folder).parts)
-    found = [p for p in sorted(Path(folder).rglob('*')) if p.is_file() and not hidden(p)]
-    return [p for p in found if (p.suffix.lower() == '.llc') == packed]
+    return [p for p in all_files_below(folder) if (p.suffix.lower() == '.llc') == packed]
 
 def input_files(given:str, packed:bool)->list: # of (file, name below the output)
-    "The files that an input means; one that does not exist is kept, to be named later."
-    if Path(given).is_dir(): return [(p, p.relative_to(given)) for p in files_below(given, packed)]
-    matching = sorted(p for p in glob.glob(given, recursive=True) if Path(p).is_file())
-    found = [given] if Path(given).exists() else matching
-    return [(Path(p), Path(Path(p).name)) for p in found or [given]]
+    "The files that an input means; one that means none is kept."
+    if Path(given).is_dir():
+        found = [(p, p.relative_to(given)) for p in files_below(given, packed)]
+        return found or [(Path(given), Path(Path(given).resolve().name or 'root'))]
+    if Path(given).exists(): return [(Path(given), Path(Path(given).name))]
+    matching = [Path(p) for p in sorted(glob.glob(given, recursive=True))]
+    if '**' in given: matching = [p for p in matching if not p.is_dir()]
+    if not matching: return [(Path(given), Path(Path(given).name))]
+    folders = [pair for p in matching if p.is_dir() for pair in input_files(str(p), packed)]
+    return [(p, Path(p.name)) for p in matching if not p.is_dir()] + folders
 
 # %% ../../nbs/codec/16_files.ipynb #f73bd234
 def output_paths(inputs:list, # files, folders, patterns
@@ -100,6 +104,21 @@ def output_paths(inputs:list, # files, folders, patterns
     if one_file and not to_folder: return [(found[0][0], Path(output))]
     return [(source, Path(output)/name.with_suffix(suffix)) for source, name in found]
 
+# %% ../../nbs/codec/16_files.ipynb #49947d2e
+@contextmanager
+def warnings_as_lines(write): # function of a text
+    "Warnings in a line each, without the place in the code; all of them, not only the first of a kind."
+    with warnings.catch_warnings():
+        warnings.simplefilter('always')
+        warnings.showwarning = lambda message, *where: write(str(message))
+        yield
+
+def check_pair(source:Path, target:Path, taken, force:bool): # `taken`: outputs that were written just now
+    "Refuse a folder without files, and an output that would be lost."
+    if source.is_dir(): raise FileNotFoundError(f'{source}: a folder without such files')
+    if target in taken: raise ValueError(f'another input has the output {target} too')
+    if target.exists() and not force: raise FileExistsError(f'{target} exists; --force overwrites it')
+
 # %% ../../nbs/codec/16_files.ipynb #dcc59b17
 def process_files(pairs:list,    # of (source, target)
                   job,           # function of both that gives pixels and bytes
@@ -109,15 +128,15 @@ def process_files(pairs:list,    # of (source, target)
     "Do a job for every pair."
     from tqdm.auto import tqdm
     done, failed, taken = [], [], set()
+    def write(text): tqdm.write(text, file=sys.stderr)
     for source, target in tqdm(pairs, unit='image', disable=None if progress else True):
         try:
-            if target in taken: raise ValueError(f'another input has the output {target} too')
-            if target.exists() and not force: raise FileExistsError(f'{target} exists; --force overwrites it')
+            check_pair(source, target, taken, force)
+            with warnings_as_lines(write): done.append(job(source, target))
             taken.add(target)
-            done.append(job(source, target))
         except (ValueError, OSError) as e:
             failed.append((source, str(e).removeprefix(f'{source}: ')))
-            tqdm.write(f'{source}: {failed[-1][1]}', file=sys.stderr)
+            write(f'{source}: {failed[-1][1]}')
     return done, failed
 
 # %% ../../nbs/codec/16_files.ipynb #99a4701d
@@ -134,12 +153,13 @@ def compress_files(inputs:list,           # files, folders, patterns
 # %% ../../nbs/codec/16_files.ipynb #80e450f0
 def decompress_files(inputs:list,               # files, folders, patterns
                      output,                    # file or folder
-                     find=shipped_model,        # function of the name in a file that gives its model
+                     find=codec_of_file,        # function of a file's `Header` that gives an `LlcCodec`
                      force:bool=False,          # overwrite
                      progress:bool=True,        # show a bar, where there is a terminal
                      max_pixels:int=MAX_PIXELS  # larger images are refused
                     )->tuple:                   # results (dicts of pixels and bytes), failures (source, reason)
-    "Files .llc to PNG files, each by the model that it names."
-    codec_for = lru_cache(2)(lambda name: LlcCodec(find(name), name, max_pixels))
+    "Files .llc to PNG files, each by the model that it names, or by one with the same weights."
+    found = lru_cache(2)(find) # by what the header says of the model alone
+    def codec_for(h): return found(replace(h, tables=bytes(4), latents=bytes(4), height=1, width=1, y=0, z=0))
     def job(source, target): return decompress_file(source, target, codec_for, max_pixels)
     return process_files(output_paths(inputs, output, '.png'), job, force, progress)

@@ -6,11 +6,13 @@
 __all__ = ['STRUCTURE', 'WEIGHTS_LAYOUT', 'MOST_WEIGHTS', 'TENSOR_TYPES', 'WEIGHTS', 'RUN_WEIGHTS', 'DEFAULT_MODEL',
            'weights_hash', 'tables_hash', 'to_half_precision', 'stored_tensors', 'save_weights', 'open_weights',
            'weights_metadata', 'empty_model', 'expected_tensors', 'check_tensors', 'check_loaded', 'load_weights',
-           'model_names', 'shipped_model', 'find_model', 'model_name', 'describe_run', 'describe_weights']
+           'model_names', 'shipped_model', 'name_of_weights', 'find_model', 'model_name', 'describe_run',
+           'describe_weights']
 
 # %% ../../nbs/codec/14_weights.ipynb #d83b1a87
 import json, re
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -170,6 +172,18 @@ def shipped_model(name:str, folder=WEIGHTS, device='cpu')->HPCM: # in evaluation
     if name in model_names(folder): return load_weights(Path(folder)/f'{name}.safetensors', device)
     known = ', '.join([*model_names(folder), 'the path of a file of weights, a checkpoint or a run'])
     raise ValueError(f'model {name!r} is not installed, expected {known}')
+
+# %% ../../nbs/codec/14_weights.ipynb #7878f064
+@lru_cache(maxsize=64)
+def _hash_of_file(path, changed): # 8 bytes; `changed`: when the file was written
+    return weights_hash(load_weights(path))
+
+def name_of_weights(wanted:bytes, # from `weights_hash`
+                    folder=WEIGHTS # of the installed models
+                   )->str:         # '' for weights that are not installed
+    "What the installed model of a hash is called."
+    files = (Path(folder)/f'{name}.safetensors' for name in model_names(folder))
+    return next((p.stem for p in files if _hash_of_file(p, p.stat().st_mtime_ns) == wanted), '')
 
 # %% ../../nbs/codec/14_weights.ipynb #0d8fb3d8
 RUN_WEIGHTS = 'weights.safetensors' # file in the folder of a finished run
