@@ -6,9 +6,9 @@
 __all__ = ['UserError', 'ConfigError', 'refusal', 'renamed', 'within', 'choice', 'listof', 'Setting', 'field_comments',
            'settings', 'allowed', 'checked', 'Config', 'register', 'unregister', 'same_class', 'lineage', 'is_a',
            'entry_for', 'preset_names', 'preset', 'preset_name', 'to_preset', 'from_preset', 'of_group',
-           'register_recipe', 'recipe_of', 'recipes', 'imply', 'implied_by', 'write_atomic', 'write_json',
-           'save_config', 'load_config', 'config_table', 'store_in_hydra', 'from_hydra', 'compose', 'chosen_presets',
-           'check_overrides', 'with_implied', 'from_overrides', 'quoted', 'command']
+           'register_recipe', 'recipe_of', 'recipes', 'imply', 'implied_by', 'write_to_disk', 'write_atomic',
+           'write_json', 'save_config', 'load_config', 'config_table', 'store_in_hydra', 'from_hydra', 'compose',
+           'chosen_presets', 'check_overrides', 'with_implied', 'from_overrides', 'quoted', 'command']
 
 # %% ../nbs/00_config.ipynb #78d8197f
 import ast, difflib, importlib, inspect, io, json, linecache, os, re, shlex, tempfile, textwrap, tokenize, warnings
@@ -351,17 +351,27 @@ def implied_by(group:str, name:str)->dict: # other group -> preset
     return {**getattr(entry_for(_recipes, cls), 'implies', {}), **_implied.get((group, name), {})}
 
 # %% ../nbs/00_config.ipynb #fd74829c
+def write_to_disk(path, data): # bytes
+    "Write a file and wait until the disk has it."
+    with open(path, 'wb') as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
 def write_atomic(path, # file to write
                  data  # str or bytes
                 )->Path:
     "Write a whole file or none of it."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.name}.', delete=False) as f:
-        f.write(data.encode() if isinstance(data, str) else data)
-        f.flush(); os.fsync(f.fileno())
-    os.chmod(f.name, 0o644)
-    os.replace(f.name, path)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix='.writing-', delete=False) as f: pass
+    try:
+        write_to_disk(f.name, data.encode() if isinstance(data, str) else data)
+        os.chmod(f.name, 0o644)
+        os.replace(f.name, path)
+    except BaseException:
+        os.unlink(f.name)
+        raise
     return path
 
 # %% ../nbs/00_config.ipynb #2d8e9bff

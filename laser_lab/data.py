@@ -10,10 +10,11 @@ __all__ = ['photo_path', 'center_crop', 'load_photo', 'load_photos', 'to_tensor'
            'CachedSource', 'list_images', 'link_images', 'DataConfig', 'check_data', 'held_out', 'photo_sources',
            'digit_sources', 'class_folder_sources', 'cifar10_sources', 'celeba_sources', 'folder_sources',
            'make_sources', 'RandomCrops', 'CenterCrops', 'always_the_same', 'even_parts', 'process_place',
-           'batch_bounds', 'rank_share', 'SeededBatchSampler', 'training_loader', 'fixed_loader', 'make_dataloaders']
+           'batch_bounds', 'rank_share', 'SeededBatchSampler', 'leave_signals', 'training_loader', 'fixed_loader',
+           'make_dataloaders']
 
 # %% ../nbs/04_data.ipynb #69600d20
-import hashlib, io, math, os, re, threading, warnings
+import hashlib, io, math, os, re, signal, threading, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -746,10 +747,23 @@ def __iter__(self:SeededBatchSampler): # yields the keys of each batch
         low, high = rank_share(*bounds, *place, equal=self.drop_last)
         yield (epoch * self.num_samples + order[low:high]).tolist()
 
+# %% ../nbs/04_data.ipynb #07781c47
+def leave_signals(worker:int): # number of a loading process
+    "In a loading process: only the process that it loads for may end it."
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not hasattr(signal, 'sigwaitinfo'): return os.setpgrp() # macOS tells no sender; there it leaves the group
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_end_for, args=(os.getppid(),), daemon=True).start()
+
+def _end_for(parent): # end this process when that one asks for it
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent: continue
+    os._exit(0)
+
 # %% ../nbs/04_data.ipynb #e2544273
 def _loader(dataset, sampler, cfg): # DataLoader
     return DataLoader(dataset, batch_sampler=sampler, generator=seeded(cfg.seed), pin_memory=torch.cuda.is_available(),
-                      num_workers=cfg.num_workers, persistent_workers=cfg.num_workers > 0)
+                      num_workers=cfg.num_workers, persistent_workers=cfg.num_workers > 0,
+                      worker_init_fn=leave_signals)
 
 def training_loader(cfg:DataConfig, # configuration
                     source          # images with labels

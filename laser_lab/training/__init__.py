@@ -9,28 +9,31 @@ names = {
         'AutoencoderModule', 'AutoencoderRecipe', 'active_atoms', 'code_grid', 'codebook_usage', 'concat_codes',
         'encode_time', 'measure', 'quality'],
     'callbacks': [
-        'AtomicCheckpointIO', 'Diverged', 'EMA', 'FiniteLoss', 'InterScale', 'LastStep', 'StepStream', 'StopRequest',
-        'Truncation', 'truncate_batch', 'with_lists'],
+        'AtomicCheckpointIO', 'Diverged', 'EMA', 'FiniteLoss', 'InterScale', 'KeptCheckpoints', 'LastStep',
+        'StepStream', 'StopRequest', 'Truncation', 'finite_weights', 'truncate_batch', 'with_lists'],
     'codec': [
-        'CodecModule', 'CodecRecipe', 'CompressAIRecipe', 'HPCMRecipe', 'bits_per_pixel', 'clip_or_drop',
-        'distortion_of', 'first_images', 'is_quantile', 'measure_codec', 'pack', 'prepare_codec', 'rate_distortion'],
+        'CodecModule', 'CodecRecipe', 'CompressAIRecipe', 'HPCMRecipe', 'PUBLISHED_STAIRS', 'bits_per_pixel',
+        'clip_or_drop', 'distortion_of', 'first_images', 'is_quantile', 'measure_codec', 'pack', 'prepare_codec',
+        'rate_distortion'],
     'logs': [
         'FolderInUse', 'RunLogger', 'finite_or_none', 'log_row', 'one_writer', 'read_log', 'to_csv'],
     'phases': [
         'CLASSIFIED', 'Coefficients', 'EpochEnd', 'PHASES_TRAINED', 'PhaseImages', 'TwoPhaseConfig', 'TwoPhaseRecipe',
         'as_it_is', 'channel_statistics', 'check_labels', 'coefficients_loader', 'compute_with', 'conclude',
         'extractor_learns', 'initial_net', 'module_of', 'phase_callbacks', 'phase_images', 'phase_loaders',
-        'phase_state', 'run_phase', 'shared_folder', 'train_in_phases', 'worth_keeping'],
+        'phase_state', 'run_phase', 'seconds_of', 'shared_folder', 'train_in_phases', 'worth_keeping'],
     'probe': [
         'SpectrumProbe', 'plain', 'read_spectra', 'spectra_record', 'undisturbed'],
     'recipes': [
         'Recipe', 'RecipeModule', 'import_kinds', 'model_values', 'recipe_at', 'target_of'],
     'run': [
-        'RunConfig', 'begin_with', 'first_weights', 'fit', 'spectral_callbacks', 'train', 'train_from'],
+        'RunConfig', 'begin_with', 'branch', 'first_weights', 'fit', 'spectral_callbacks', 'step_of', 'train',
+        'train_from', 'writing'],
     'trainer': [
-        'EXPECTED_WARNINGS', 'Interrupted', 'OneBar', 'TrainingConfig', 'begin', 'constant', 'environment',
-        'extra_loggers', 'fit_quietly', 'for_one_process', 'learning_rate_factor', 'make_trainer', 'new_folder',
-        'processes', 'refuse_unfinished', 'run_folder', 'schedule_of', 'steps_of', 'stream_of'],
+        'EXPECTED_WARNINGS', 'Interrupted', 'OneBar', 'PR_SET_PDEATHSIG', 'TrainingConfig', 'begin', 'constant',
+        'end_with_parent', 'environment', 'extra_loggers', 'fit_quietly', 'for_one_process', 'kept_checkpoints',
+        'learning_rate_factor', 'make_trainer', 'new_folder', 'processes', 'refuse_unfinished', 'run_folder',
+        'schedule_of', 'steps_of', 'stream_of'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names
