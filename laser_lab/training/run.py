@@ -108,7 +108,7 @@ def fit(cfg:RunConfig, # what to do
 def _finished(folder, steps, total)->bool: # is the run of the folder? `steps`: that it has taken; `total`: that are wanted
     if not (folder/'result.json').is_file(): return False
     if steps >= total: return True
-    further = f"{steps}, or another run with {command('train', weights=folder).split(maxsplit=2)[-1]}"
+    further = f"{steps}, or another run: {command('train', weights=folder)}"
     raise refusal('training.max_steps', total, further, f'in {folder}, whose run is finished', error=ConfigError)
 
 # %% ../../nbs/training/08_run.ipynb #4dd01535
