@@ -8,7 +8,7 @@ __all__ = ['QUIET', 'LASER_LAB', 'FILES_ONLY', 'FILES', 'VERBS', 'implications',
            'evaluate_verb', 'evaluate_codecs', 'ablate_verb', 'flag_field', 'from_words', 'quoted_unless_number',
            'run_words', 'analysis_figures', 'save_figures', 'open_windows', 'AnalyzeConfig', 'analyze', 'analyze_verb',
            'FilesConfig', 'print_totals', 'find_codec', 'compress', 'decompress', 'compress_verb', 'decompress_verb',
-           'notebooks', 'lab_verb', 'main']
+           'ConvertConfig', 'convert_checkpoint', 'convert_verb', 'plain_values', 'notebooks', 'lab_verb', 'main']
 
 # %% ../nbs/09_cli.ipynb #c8ad50a7
 import json, os, re, shlex, subprocess, sys
@@ -416,6 +416,54 @@ def decompress_verb(argv): # arguments after `decompress`
     "Files .llc to images."
     run_words('decompress', FilesConfig, decompress, argv, 'read .llc files back as images', FILES)
 
+# %% ../nbs/09_cli.ipynb #85bf56c8
+@dataclass
+class ConvertConfig(Config):
+    "Options of `laser-lab convert`."
+    input:str = '' # checkpoint of another project, or with --to a run of this one
+    output:str|None = None # folder of the run, by default runs/PROJECT-NAME; with --to the checkpoint to write
+    source:str|None = None # --from: whose checkpoint it is; hpcm, weconvene, laser, scattering, compressai
+    target:str|None = None # --to: whose program shall load it; hpcm, scattering
+
+    def check(self):
+        if bool(self.input) == (self.source is not None) + (self.target is not None): return
+        asked = dict(input=self.input, source=self.source, target=self.target)
+        raise refusal('convert', asked, 'FILE --from PROJECT, or RUN --to PROJECT FILE', error=ConfigError)
+
+# %% ../nbs/09_cli.ipynb #616097be
+def convert_checkpoint(cfg:ConvertConfig, # what to make of what
+                       fields:dict        # fields of the model that the file does not tell
+                      ):
+    "A checkpoint of another project as a run, or a run as a checkpoint of another project."
+    from laser_lab.training.convert import convert, describe, export
+    try:
+        if cfg.target: return print(export(cfg.input, cfg.target, cfg.output or f'{Path(cfg.input).name}.pth'))
+        folder, converted = convert(cfg.input, cfg.source, cfg.output, **fields)
+    except ConfigError: raise
+    except ValueError as e: raise ConfigError(str(e)) from e
+    print(folder, *describe(converted), sep='\n')
+
+def convert_verb(argv): # arguments after `convert`
+    "Take over a checkpoint of another project, or give one back."
+    about, usage = 'take over a checkpoint of another project, or give one back', 'FILE --from PROJECT [FOLDER] [model.field=value] '
+    if not argv or {'-h', '--help'} & set(argv):
+        return print(help_text('convert', ConvertConfig, about, files=usage))
+    fields = [word for word in argv if word.startswith('model.')]
+    flags = {'--from': '--source', '--to': '--target'}
+    renamed = ['='.join([flags.get(head, head), *rest]) for head, *rest in (w.split('=', 1) for w in argv if w not in fields)]
+    words, overrides = from_words(ConvertConfig, renamed)
+    if len(words) > 2: raise refusal('argument', words[2], 'FILE and one place for the result', error=ConfigError)
+    placed = [f'{name}={quoted(word)}' for name, word in zip(('input', 'output'), words)]
+    convert_checkpoint(from_overrides(ConvertConfig, [*placed, *overrides]), plain_values(fields))
+
+# %% ../nbs/09_cli.ipynb #9e7dbc1f
+def plain_values(words:list # 'model.field=value'
+                )->dict:    # field -> value
+    "Fields of a model as they stand on the command line."
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    parsed = OverridesParser.create().parse_overrides(words)
+    return {o.key_or_group.removeprefix('model.'): o.value() for o in parsed}
+
 # %% ../nbs/09_cli.ipynb #43704cf1
 def notebooks()->Path: # folder of the notebooks in a checkout
     "Where the notebooks are; an installed package has none, which is printed."
@@ -434,6 +482,7 @@ VERBS = {'train': (train_verb, 'train one model'),
          'evaluate': (evaluate_verb, 'measure a checkpoint'),
          'compress': (compress_verb, 'write images as .llc files'),
          'decompress': (decompress_verb, 'read .llc files back as images'),
+         'convert': (convert_verb, 'take over a checkpoint of another project'),
          'ablate': (ablate_verb, 'run a study and report it'),
          'analyze': (analyze_verb, 'summarise and draw a folder of experiments'),
          'lab': (lab_verb, 'open the notebooks in JupyterLab')}

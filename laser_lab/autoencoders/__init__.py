@@ -6,7 +6,8 @@ modules = [
     'layers', 'losses', 'models']
 names = {
     'layers': [
-        'Decoder', 'Encoder', 'LATENT_GAIN', 'ResidualBlock', 'ScaleDecoder', 'ScaleEncoder', 'residual_stack'],
+        'Decoder', 'Encoder', 'LATENT_GAIN', 'LAYOUTS', 'OriginalBlock', 'OriginalDecoder', 'OriginalEncoder',
+        'ResidualBlock', 'ScaleDecoder', 'ScaleEncoder', 'original_stack', 'residual_stack'],
     'losses': [
         'PIXEL_LOSSES', 'ReconstructionLoss', 'luma', 'mr_dct_loss', 'mr_grad_loss', 'pyramid', 'sobel'],
     'models': [

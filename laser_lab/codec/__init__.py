@@ -45,8 +45,9 @@ names = {
     'hpcm': [
         'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'MULTIPLE', 'RENAMED', 'STORED', 'STORED_NAMES', 'STRIDE',
         'THEIR_TABLES', 'check_names', 'from_official', 'from_stored_names', 'hpcm_base', 'hpcm_large', 'hpcm_small',
-        'latent_coder_of', 'load_official', 'make_exact', 'official_adaptor', 'official_name', 'official_names',
-        'stored_name', 'to_official', 'to_stored_names'],
+        'latent_coder_of', 'load_official', 'make_exact', 'official_adaptor', 'official_adaptors', 'official_blocks',
+        'official_layers', 'official_name', 'official_names', 'official_settings', 'stored_name', 'to_official',
+        'to_stored_names'],
     'latent': [
         'FactorizedCoder', 'LatentCoder', 'channel_index', 'check_coder', 'mask_outside', 'place_values',
         'prior_network'],

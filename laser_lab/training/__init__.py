@@ -3,7 +3,7 @@
 import lazy_loader
 
 modules = [
-    'autoencoder', 'callbacks', 'codec', 'logs', 'phases', 'probe', 'recipes', 'run', 'trainer']
+    'autoencoder', 'callbacks', 'codec', 'convert', 'logs', 'phases', 'probe', 'recipes', 'run', 'trainer']
 names = {
     'autoencoder': [
         'AutoencoderModule', 'AutoencoderRecipe', 'active_atoms', 'code_grid', 'codebook_usage', 'concat_codes',
@@ -15,13 +15,20 @@ names = {
         'CodecModule', 'CodecRecipe', 'CompressAIRecipe', 'HPCMRecipe', 'PUBLISHED_STAIRS', 'bits_per_pixel',
         'clip_or_drop', 'distortion_of', 'first_images', 'is_quantile', 'measure_codec', 'pack', 'prepare_codec',
         'rate_distortion'],
+    'convert': [
+        'BLOCK_PARTS', 'CODER_TABLES', 'CONVERTERS', 'Converted', 'Converter', 'DATA_OF', 'FromCompressAI', 'FromHPCM',
+        'FromLASER', 'FromScattering', 'LASER_NAMES', 'Missing', 'NEW_STATE', 'NOT_WEIGHTS', 'Original',
+        'SAME_ARGUMENT', 'STATISTICS', 'architectures', 'checkpoint_in_run', 'compressai_widths', 'converter_for',
+        'describe', 'export', 'fill_run', 'fits_codec', 'images_of', 'lambda_of', 'laser_arguments', 'laser_kind',
+        'laser_name', 'laser_notes', 'laser_sizes', 'load_named', 'read_original', 'refuse_existing',
+        'register_converter', 'run_config', 'scattering_settings', 'to_bytes', 'write_run'],
     'logs': [
         'FolderInUse', 'RunLogger', 'finite_or_none', 'log_row', 'one_writer', 'read_log', 'to_csv'],
     'phases': [
         'CLASSIFIED', 'Coefficients', 'EpochEnd', 'PHASES_TRAINED', 'PhaseImages', 'TwoPhaseConfig', 'TwoPhaseRecipe',
         'as_it_is', 'channel_statistics', 'check_labels', 'coefficients_loader', 'compute_with', 'conclude',
         'extractor_learns', 'initial_net', 'module_of', 'phase_callbacks', 'phase_images', 'phase_loaders',
-        'phase_state', 'run_phase', 'seconds_of', 'shared_folder', 'train_in_phases', 'worth_keeping'],
+        'phase_state', 'run_phase', 'seconds_of', 'shared_folder', 'take_weights', 'train_in_phases', 'worth_keeping'],
     'probe': [
         'SpectrumProbe', 'plain', 'read_spectra', 'spectra_record', 'undisturbed'],
     'recipes': [
