@@ -8,7 +8,7 @@ from pathlib import Path
 import surface
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUND = ['config', 'compiled', 'bits', 'metrics', 'data', 'transforms']
+GROUND = ['config', 'units', 'compiled', 'bits', 'metrics', 'data', 'transforms']
 FLOORS = [GROUND, ['spectral', 'sparse', 'scattering', 'viz'], ['autoencoders', 'codec'], ['training'], ['workbench'], ['cli']]
 NEVER = {('codec', 'sparse')}  # not even by way of other rooms
 LIGHT = ['config', 'cli']  # modules that load nothing large before it is used

@@ -4,4 +4,4 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, [
     'autoencoders', 'bits', 'cli', 'codec', 'compiled', 'config', 'data', 'metrics', 'scattering', 'sparse', 'spectral',
-    'training', 'transforms', 'viz', 'workbench'])
+    'training', 'transforms', 'units', 'viz', 'workbench'])

@@ -13,9 +13,9 @@ names = {
         'run_table', 'run_titles', 'setting_of', 'short_names', 'summary_table', 'summary_text', 'with_correlations',
         'with_gain', 'with_spread'],
     'block': [
-        'BlockConfig', 'MORLET', 'Modulus', 'ScatteringBlock', 'UNBIASED', 'beyond', 'correlate', 'initial_weights',
-        'log_lowered', 'mixing_width', 'modulus', 'morlet_parameters', 'on_diagonal', 'phase_collapse', 'pooled_kernel',
-        'simplest', 'stride_two', 'symmetric_bank', 'with_border'],
+        'BlockConfig', 'HEADROOM', 'MORLET', 'Modulus', 'ScatteringBlock', 'UNBIASED', 'beyond', 'correlate',
+        'initial_weights', 'log_lowered', 'mixing_width', 'modulus', 'morlet_parameters', 'on_diagonal',
+        'phase_collapse', 'pooled_kernel', 'simplest', 'state_of', 'stride_two', 'symmetric_bank', 'with_border'],
     'fidelity': [
         'correlation', 'gain_and_error', 'grey_photographs', 'middle', 'path_groups', 'shifted', 'two_octaves'],
     'kernels': [
@@ -23,10 +23,8 @@ names = {
         'parity_parts', 'position', 'scatter', 'sums_of_two', 'table', 'two_parts', 'without_symmetry',
         'write_collapse', 'write_map', 'write_modulus'],
     'net': [
-        'ORIGINAL_NAMES', 'Path', 'Projection', 'ScatteringConfig', 'ScatteringNet', 'block_channels',
-        'classifier_inputs', 'from_original', 'from_other_names', 'in_gb', 'kernel_parameters', 'learned_parameters',
-        'maps_of', 'memory_of_machine', 'only_ours', 'our_name', 'our_tensor', 'refuse_too_large', 'scattering_config',
-        'their_name', 'their_tensor', 'to_original', 'without_waves'],
+        'Path', 'Projection', 'ScatteringConfig', 'ScatteringNet', 'block_channels', 'block_lines', 'classifier_inputs',
+        'in_gb', 'kernel_parameters', 'learned_parameters', 'memory_of_machine', 'refuse_too_large', 'scattering_config'],
     'phases': [
         'PhaseModule', 'SharedBatchNorm2d', 'accuracy', 'classifier_checkpoint', 'classifier_from', 'evaluating',
         'filter_change', 'filter_changes', 'filters', 'over_processes', 'parameter_counts', 'parameter_groups',

@@ -228,6 +228,7 @@ class SharedBank:
         "One octave of a scattering transform."
         B, C, H, W = x.shape
         out = x.new_empty(B, C * (1 + len(self.index) // 2), H // 2, W // 2)
+        if not B: return out
         source, target, each = x.detach().contiguous().numpy(), out.numpy(), -(-B // torch.get_num_threads())
         collapse = self.collapse.expand(C, -1, -1).contiguous() if self.collapse.numel() else self.collapse
         bank = self.parts, self.begin, self.index, self.sign, self.side, self.stride, self.taps, collapse.numpy()

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from ..config import from_preset, preset_name, refusal, write_json
 from .net import ScatteringConfig, ScatteringNet, learned_parameters
+from ..units import at_least_float32
 
 # %% ../../nbs/scattering/03_phases.ipynb #5f09c9ef
 @torch.no_grad()
@@ -74,12 +75,14 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
     def forward(self, x):
         if not self.training or not torch.distributed.is_initialized(): return super().forward(x)
         from torch.distributed.nn.functional import all_reduce
-        count = over_processes(x.new_tensor(x[:, 0].numel()))
-        sums = all_reduce(torch.stack([x.sum((0, 2, 3)), x.square().sum((0, 2, 3))]))
+        wide = at_least_float32(x) # squares and sums
+        count = over_processes(wide.new_tensor(x[:, 0].numel()))
+        if count < 2: raise refusal('x', int(count), '2 or more', 'in training mode', what='values per channel')
+        sums = all_reduce(torch.stack([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3))]))
         mean, var = sums[0] / count, (sums[1] / count - (sums[0] / count).square()).clamp_min(0)
         self.remember(mean.detach(), var.detach() * count / (count - 1))
         scale = self.weight * (var + self.eps).rsqrt()
-        return (x - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
+        return ((wide - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
     def remember(self, mean, var): # running statistics, with the unbiased variance
         self.num_batches_tracked += 1
@@ -163,6 +166,7 @@ def accuracy(module:nn.Module, # gives logits
             right = (module(x.to(device)).argmax(1) == y.to(device)).sum()
             tally += torch.stack([right, torch.full_like(right, len(y))])
     right, count = (over_processes(tally) if shared else tally).tolist()
+    if not count: raise refusal('batches', 0, '1 or more', what='number of items')
     return 100 * right / count, int(count)
 
 # %% ../../nbs/scattering/03_phases.ipynb #7686fc1a

@@ -27,16 +27,17 @@ names = {
         'from_tokens', 'join_parts', 'left_over', 'nearest_at_rate', 'to_tokens'],
     'kernels': [
         'BLOCK', 'accumulate_kernel', 'approximate_sweep', 'block_maxima', 'descend_kernel', 'energy_of', 'exact_sweep',
-        'explain', 'leading_direction_kernel', 'leave_span', 'matching_search', 'move_atom', 'nearly_dependent',
-        'next_direction', 'orthogonal_search', 'padded_count', 'place_of_largest_kernel', 'recursive_scores', 'refine',
-        'slot_of', 'solve_upper', 'subtract_atoms', 'support', 'take', 'to_unit_length', 'write_code'],
+        'explain', 'leading_direction_kernel', 'leave_span', 'length_of', 'matching_search', 'move_atom',
+        'nearly_dependent', 'next_direction', 'orthogonal_search', 'padded_count', 'place_of_largest_kernel',
+        'recursive_scores', 'refine', 'slot_of', 'solve_upper', 'subtract_atoms', 'support', 'take', 'to_unit_length',
+        'without_chosen', 'write_code'],
     'ksvd': [
         'KSVDDictionaryLearning', 'check_updates', 'online_step', 'residual_sums'],
     'learning': [
-        'LEARNERS', 'OnlineLearner', 'accumulate', 'atoms_from_signals', 'batch_pass', 'check_learning',
-        'compiled_sweep', 'descend', 'entries_by_atom', 'first_atoms', 'leading_direction', 'learn_dictionary',
-        'learning_step', 'new_atom', 'online_pass', 'optimal_directions', 'passes', 'repeated_atoms', 'replace_atoms',
-        'sweep', 'torch_sweep'],
+        'LEARNERS', 'OnlineLearner', 'STARTS', 'accumulate', 'atoms_from_clusters', 'atoms_from_signals', 'batch_pass',
+        'check_learning', 'compiled_sweep', 'descend', 'entries_by_atom', 'first_atoms', 'leading_direction',
+        'learn_dictionary', 'learning_step', 'mean_square', 'new_atom', 'online_pass', 'optimal_directions', 'passes',
+        'repeated_atoms', 'replace_atoms', 'sweep', 'torch_sweep'],
     'pursuit': [
         'PURSUIT_ENGINES', 'PURSUIT_METHODS', 'SparseCode', 'add_direction', 'best_atom', 'check_matrix',
         'check_pursuit', 'check_tolerance', 'chunk_rows', 'chunk_worker', 'code_twice', 'compiled_codes', 'dependence',

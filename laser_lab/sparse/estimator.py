@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from ..config import refusal
-from .learning import LEARNERS, OnlineLearner, accumulate, first_atoms, passes
+from .learning import LEARNERS, OnlineLearner, accumulate, first_atoms, mean_square, passes
 from .pursuit import PURSUIT_METHODS, SparseCode, pursuit
 
 # %% ../../nbs/sparse/11_estimator.ipynb #d4fbf0b9
@@ -134,6 +134,7 @@ def remember(learner:OnlineLearner,  # changed in place
              batches:int  # mini-batches to count it as
             ):
     "Give a dictionary learned by a batch method the memory that online learning continues from."
+    signals = learner.in_unit(signals)
     code = pursuit(signals, learner.dictionary, learner.sparsity_level, learner.pursuit_method)
     accumulate(signals, code, learner.A, learner.B)
     learner.batches = batches
@@ -241,5 +242,5 @@ def partial_fit(self:SparseDictionary,
     learner.sparsity_level = atoms_per_signal(self.n_nonzero_coefs, *learner.dictionary.shape)
     learner.pursuit_method = self.pursuit
     norms = learner.learn(signals.to(learner.atoms))
-    if self.callback: self.callback(learner.batches - 1, norms.square().mean().item() / signals.shape[1])
+    if self.callback: self.callback(learner.batches - 1, mean_square(norms) / signals.shape[1])
     return self._publish()

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['BLOCK', 'padded_count', 'block_maxima', 'place_of_largest_kernel', 'next_direction', 'explain', 'solve_upper',
            'subtract_atoms', 'refine', 'nearly_dependent', 'recursive_scores', 'leave_span', 'take', 'energy_of',
-           'write_code', 'support', 'orthogonal_search', 'slot_of', 'matching_search', 'accumulate_kernel',
-           'to_unit_length', 'descend_kernel', 'move_atom', 'approximate_sweep', 'leading_direction_kernel',
-           'exact_sweep']
+           'write_code', 'support', 'orthogonal_search', 'slot_of', 'without_chosen', 'matching_search',
+           'accumulate_kernel', 'length_of', 'to_unit_length', 'descend_kernel', 'move_atom', 'approximate_sweep',
+           'leading_direction_kernel', 'exact_sweep']
 
 # %% ../../nbs/sparse/00_kernels.ipynb #53741d19
 import math
@@ -117,19 +117,9 @@ def leave_span(outside, directions, s): # what is left outside the span after di
 
 # %% ../../nbs/sparse/00_kernels.ipynb #8a8289c4
 @compiled
-def take(signals, correlations, n, x, correlation):
-    "Copy signal n and its correlations, divided by the peak where squares are not safe; the divisor."
-    peak = x.dtype.type(0)
-    for j in range(len(x)):
-        size = abs(signals[n, j])
-        peak = size if size > peak else peak
-    scale = peak if (peak > 0) & ((peak < 1e-9) | (peak > 1e9)) else x.dtype.type(1)
+def take(signals, correlations, n, x, correlation): # signal n and its correlations
     for j in range(len(x)): x[j] = signals[n, j]
     for j in range(len(correlation)): correlation[j] = correlations[n, j]
-    if scale != 1:
-        for j in range(len(x)): x[j] /= scale
-        for j in range(len(correlation)): correlation[j] /= scale
-    return scale
 
 # %% ../../nbs/sparse/00_kernels.ipynb #44088f36
 @compiled
@@ -139,10 +129,10 @@ def energy_of(x):
     return energy
 
 @compiled
-def write_code(n, count, chosen, c, scale, lengths, indices, values): # row n of the code, unused slots (0, 0) at the end
+def write_code(n, count, chosen, c, lengths, indices, values): # row n of the code, unused slots (0, 0) at the end
     slot = 0
     for s in range(count):
-        value = c[s] * scale / lengths[chosen[s]]
+        value = c[s] / lengths[chosen[s]]
         if value != 0:
             indices[n, slot], values[n, slot] = chosen[s], value
             slot += 1
@@ -188,7 +178,7 @@ def orthogonal_search(signals, atoms, gram, lengths, correlations, tolerance, li
     correlation, outside, scores = np.zeros(K, kind), np.zeros(K, kind), np.zeros(K, kind)
     maxima = np.zeros(K // BLOCK, kind)
     for n in range(len(signals)):
-        scale = take(signals, correlations, n, x, correlation)
+        take(signals, correlations, n, x, correlation)
         energy = energy_of(x)
         goal = tolerance[n] * tolerance[n] * energy if tolerance[n] > 0 else -energy
         count = support(correlation, gram, energy, goal, limits, recursive,
@@ -197,7 +187,7 @@ def orthogonal_search(signals, atoms, gram, lengths, correlations, tolerance, li
         if nearly_dependent(L, count):
             subtract_atoms(x, atoms, chosen, c, count, r)
             refine(L, atoms, chosen, r, count, c, y)
-        write_code(n, count, chosen, c, scale, lengths, indices, values)
+        write_code(n, count, chosen, c, lengths, indices, values)
         left[n] = 0
         if count < steps and energy > 0: left[n] = subtract_atoms(x, atoms, chosen, c, count, r) / energy
 
@@ -209,26 +199,32 @@ def slot_of(chosen, count, k): # the slot that holds atom k, or the first free o
     return count
 
 @compiled
-def matching_search(signals, gram, lengths, correlations, tolerance, limits, steps, indices, values):
+def without_chosen(correlation, chosen, count, scores): # scores (K,): the correlations, 0 for the chosen atoms
+    for j in range(len(correlation)): scores[j] = correlation[j]
+    for s in range(count): scores[chosen[s]] = 0
+
+@compiled
+def matching_search(signals, gram, lengths, correlations, tolerance, limits, steps, reselect, indices, values):
     "Matching pursuit of signals (n, d); writes indices and values (n, S)."
     K, kind = len(gram), signals.dtype
     c, chosen, x = np.zeros(steps, kind), np.zeros(steps, np.int64), np.zeros(signals.shape[1], kind)
-    correlation, maxima = np.zeros(K, kind), np.zeros(K // BLOCK, kind)
+    correlation, scores, maxima = np.zeros(K, kind), np.zeros(K, kind), np.zeros(K // BLOCK, kind)
     for n in range(len(signals)):
-        scale = take(signals, correlations, n, x, correlation)
+        take(signals, correlations, n, x, correlation)
         energy, count = energy_of(x), 0
         left, noise = energy, limits[0] * math.sqrt(energy)
         goal = tolerance[n] * tolerance[n] * energy if tolerance[n] > 0 else -energy
         for step in range(steps if energy > 0 else 0):
-            block_maxima(correlation, maxima)
-            k = place_of_largest_kernel(correlation, maxima)
-            reach = correlation[k]
+            if not reselect: without_chosen(correlation, chosen, count, scores)
+            block_maxima(correlation if reselect else scores, maxima)
+            k = place_of_largest_kernel(correlation if reselect else scores, maxima)
+            reach = correlation[k] if reselect else scores[k]
             if not abs(reach) > noise or left <= goal: break
             slot = slot_of(chosen, count, k)
             c[slot] = reach + (c[slot] if slot < count else kind.type(0))
             chosen[slot], count, left = k, max(count, slot + 1), left - reach * reach
             explain(correlation, gram, k, reach)
-        write_code(n, count, chosen, c, scale, lengths, indices, values)
+        write_code(n, count, chosen, c, lengths, indices, values)
 
 # %% ../../nbs/sparse/00_kernels.ipynb #6dbcc381
 @compiled
@@ -242,11 +238,19 @@ def accumulate_kernel(signals, indices, values, A, B): # A (K, K) and B (K, d) a
 
 # %% ../../nbs/sparse/00_kernels.ipynb #445ae496
 @compiled
-def to_unit_length(vector, atoms, k): # row k of atoms is the vector at unit length, unless it is zero
-    energy = energy_of(vector)
-    if energy > 0:
-        scale = 1 / math.sqrt(energy)
+def length_of(vector): # its squares in double precision, where they would leave the range of a type with fewer digits
+    energy, wide = energy_of(vector), 0.
+    if (energy > 1e-30) & (energy < 1e30): return np.float64(math.sqrt(energy))
+    for v in vector: wide += np.float64(v) * np.float64(v)
+    return math.sqrt(wide)
+
+@compiled
+def to_unit_length(vector, atoms, k): # row k of atoms is the vector at unit length, unless it is zero; whether it is not
+    length = length_of(vector)
+    if length > 0:
+        scale = 1 / length
         for j in range(len(vector)): atoms[k, j] = vector[j] * scale
+    return length > 0
 
 @compiled
 def descend_kernel(atoms, A, B, known): # one pass over atoms (K, d); those with A[k, k] below `known` stay
@@ -288,8 +292,7 @@ def approximate_sweep(residual, atoms, values, order, starts, slots):
             weight += a * a
             for j in range(d): new[0, j] += a * residual[n, j]
         for j in range(d): new[0, j] += weight * atoms[k, j]
-        to_unit_length(new[0].copy(), new, 0)
-        if weight > 0: move_atom(k, new[0], residual, atoms, values, entries, slots)
+        if to_unit_length(new[0].copy(), new, 0): move_atom(k, new[0], residual, atoms, values, entries, slots)
 
 # %% ../../nbs/sparse/00_kernels.ipynb #8558d797
 @compiled
@@ -310,7 +313,6 @@ def exact_sweep(residual, atoms, values, order, starts, slots):
             n, a = entries[i] // slots, values[entries[i]]
             for j in range(d): errors[i, j] = residual[n, j] + a * atoms[k, j]
         direction, same = leading_direction_kernel(errors), 0.
-        if not energy_of(direction) > 0: continue
         for j in range(d): same += direction[j] * atoms[k, j]
-        to_unit_length(np.where(same < 0, -direction, direction), new, 0)
-        move_atom(k, new[0], residual, atoms, values, entries, slots)
+        turned = np.where(same < 0, -direction, direction)
+        if to_unit_length(turned, new, 0): move_atom(k, new[0], residual, atoms, values, entries, slots)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ..compiled import in_threads
 from ..config import refusal, renamed
+from ..units import unit_if_needed
 
 # %% ../../nbs/sparse/01_pursuit.ipynb #9bd79a73
 @dataclass
@@ -204,15 +205,19 @@ def matching_pursuit(signals:Tensor,  # (N, d) of unit norm, or zero
                      unit:Tensor,  # (d, K) unit atoms
                      gram:Tensor,  # (K, K) their inner products
                      steps:int,  # number of projections per signal
-                     tol:Tensor  # (N,) stop at this ratio of residual to signal; 0: at rounding noise
+                     tol:Tensor,  # (N,) stop at this ratio of residual to signal; 0: at rounding noise
+                     reselect:bool=True  # an atom may be chosen again
                     )->tuple[Tensor, Tensor]:  # atoms (N, steps), their coefficients (N, steps)
     "Matching pursuit (Mallat and Zhang, 1993) on one chunk of signals; repeated atoms are merged."
     correlation, left, active = signals @ unit, signals.new_ones(len(signals)), signals.any(1)
     indices = torch.zeros(len(signals), steps, dtype=torch.long, device=signals.device)
     values, count = signals.new_zeros(len(signals), steps), torch.zeros_like(active, dtype=torch.long)
+    free = torch.ones_like(correlation)
     for _ in range(steps):
-        atom = best_atom(correlation)
-        reach = correlation.gather(1, atom[:, None]).squeeze(1)
+        scores = correlation if reselect else correlation * free
+        atom = best_atom(scores)
+        reach = scores.gather(1, atom[:, None]).squeeze(1)
+        free.scatter_(1, atom[:, None], 0)
         active = active & worth_adding(reach, torch.ones_like(reach), left, tol)
         if not active.any(): break
         reach, (slot, known) = reach * active, place(indices, count.clamp_max(steps - 1), atom)
@@ -290,7 +295,8 @@ def search_chunk(signals:Tensor,  # (N, d)
                  steps:int,  # atoms per signal
                  method:str,  # 'omp', 'ormp' or 'mp'
                  tol:Tensor,  # (N,) relative residual to stop at
-                 table:Tensor|None=None  # memory for the directions
+                 table:Tensor|None=None,  # memory for the directions
+                 reselect:bool=True  # 'mp' may choose an atom again
                 )->tuple[Tensor, Tensor, Tensor]:  # atoms and coefficients of unit atoms (N, steps), energy left as from `energy_left` (N,)
     "Code one chunk with the batched search."
     peak = signals.abs().amax(1, keepdim=True)
@@ -298,7 +304,7 @@ def search_chunk(signals:Tensor,  # (N, d)
     norm = scaled.norm(dim=1, keepdim=True)
     scaled /= torch.where(norm > 0, norm, 1)
     orthogonal = partial(orthogonal_pursuit, recursive=method == 'ormp', table=table)
-    search = matching_pursuit if method == 'mp' else orthogonal
+    search = partial(matching_pursuit, reselect=reselect) if method == 'mp' else orthogonal
     code = SparseCode(*search(scaled, unit, gram, steps, tol))
     return code.indices, code.values * norm * peak, energy_left(scaled, unit, code)
 
@@ -316,14 +322,15 @@ def chunk_worker(unit:Tensor,  # (d, K) unit atoms
                  steps:int,  # atoms per signal
                  method:str,  # 'omp', 'ormp' or 'mp'
                  rows:int,  # largest number of signals in a chunk
-                 workers:int  # chunks that are coded at the same time
+                 workers:int,  # chunks that are coded at the same time
+                 reselect:bool=True  # 'mp' may choose an atom again
                 ):  # function of (signals, tolerances) of a chunk
     "`search_chunk` with a table for each worker, made once."
     gram, directions = unit.T @ unit, 0 if method == 'mp' else steps - 1
     tables = [unit.new_empty(directions, rows, unit.shape[1]) for _ in range(workers)]
     def work(part):
         table = tables.pop()
-        found = search_chunk(part[0], unit, gram, steps, method, part[1], table)
+        found = search_chunk(part[0], unit, gram, steps, method, part[1], table, reselect)
         tables.append(table)
         return found
     return work
@@ -335,13 +342,15 @@ def torch_codes(signals:Tensor,  # (N, d)
                 method:str,  # 'omp', 'ormp' or 'mp'
                 tol:Tensor,  # (N,) relative residual to stop at
                 length:Tensor,  # (K,) lengths of the atoms as given
-                rows:int|None=None  # signals worked on together
+                rows:int|None=None,  # signals worked on together
+                reselect:bool=True  # 'mp' may choose an atom again
                )->tuple[Tensor, Tensor, Tensor]:  # atoms and coefficients (N, S), energy left as from `energy_left` (N,)
     "Code all signals by PyTorch, on any device."
     steps, on_cpu = slots if method == 'mp' else min(slots, *unit.shape), signals.device.type == 'cpu'
     unit = F.pad(unit, (0, -unit.shape[1] % 16))
     rows = rows or chunk_rows(steps * unit.shape[1], signals.device)
-    work = chunk_worker(unit, steps, method, min(rows, len(signals)), torch.get_num_threads() if on_cpu else 1)
+    workers = torch.get_num_threads() if on_cpu else 1
+    work = chunk_worker(unit, steps, method, min(rows, len(signals)), workers, reselect)
     chunks = list(zip(signals.split(rows), tol.split(rows)))
     indices, values, left = map(torch.cat, zip(*(in_threads(work, chunks) if on_cpu else map(work, chunks))))
     values = values / torch.where(length > 0, length, 1)[indices]
@@ -354,7 +363,8 @@ def compiled_codes(signals:Tensor,  # (N, d) on the CPU
                    method:str,  # 'omp', 'ormp' or 'mp'
                    tol:Tensor,  # (N,) relative residual to stop at
                    length:Tensor,  # (K,) lengths of the atoms as given
-                   rows:int|None=None  # signals worked on together
+                   rows:int|None=None,  # signals worked on together
+                   reselect:bool=True  # 'mp' may choose an atom again
                   )->tuple[Tensor, Tensor, Tensor]:  # as from `torch_codes`
     "Code all signals by the compiled search."
     from laser_lab.sparse.kernels import matching_search, orthogonal_search, padded_count
@@ -367,7 +377,7 @@ def compiled_codes(signals:Tensor,  # (N, d) on the CPU
         x = signals[part].contiguous()
         given = lengths, (x @ wide).numpy(), tol[part].numpy(), limits
         found = indices[part].numpy(), values[part].numpy()
-        if method == 'mp': matching_search(x.numpy(), gram, *given, slots, *found)
+        if method == 'mp': matching_search(x.numpy(), gram, *given, slots, reselect, *found)
         else:
             how = method == 'ormp', min(slots, *unit.shape)
             orthogonal_search(x.numpy(), atoms, gram, *given, *how, *found, left[part].numpy())
@@ -404,7 +414,8 @@ def pursuit(signals:Tensor,  # (N, d)
             method:str='omp',  # 'omp', 'ormp' or 'mp'
             tol:float|Tensor=0.,  # stop when the residual's norm is below this share of the signal's, one or (N,); 0: at rounding noise
             chunk_size:int|None=None,  # signals worked on together; None: chosen for bounded memory
-            engine:str|None=None  # 'compiled' or 'torch'; None: compiled for tensors on the CPU
+            engine:str|None=None,  # 'compiled' or 'torch'; None: compiled for tensors on the CPU
+            reselect:bool=True  # 'mp' may choose an atom again; the orthogonal rules never do
            )->SparseCode:  # indices and values (N, S), unused slots (0, 0) at the end
     """Greedy sparse codes of all signals; zero atoms are never chosen.
 
@@ -417,7 +428,10 @@ def pursuit(signals:Tensor,  # (N, d)
     check_pursuit(signals, dictionary, sparsity_level, method, tol, engine)
     tol = tol.to(signals) if isinstance(tol, Tensor) else signals.new_full((len(signals),), tol)
     engine = engine or ('compiled' if signals.device.type == 'cpu' else 'torch')
-    codes = compiled_codes if engine == 'compiled' else torch_codes
+    codes = partial(compiled_codes if engine == 'compiled' else torch_codes, reselect=reselect)
     with torch.autocast(signals.device.type, enabled=False):
-        unit, length = unit_columns(dictionary.detach())
-        return SparseCode(*code_twice(codes, signals, unit, sparsity_level, method, tol, length, chunk_size))
+        (atoms, length), unit = unit_columns(dictionary.detach()), unit_if_needed(signals, 1)
+        wanted = atoms, sparsity_level, method, tol, length, chunk_size
+        if unit is None: return SparseCode(*code_twice(codes, signals, *wanted))
+        indices, values = code_twice(codes, signals / unit, *wanted)
+        return SparseCode(indices, values * unit)

@@ -6,9 +6,9 @@
 __all__ = ['FILTERS', 'DWT_ENGINES', 'LiftingSteps', 'FilterBank', 'Wavelet', 'without_zeros', 'peel', 'lifting_steps',
            'refuse_wavelet', 'load_filters', 'wavelet_filters', 'wrapped', 'weighted', 'taps_split', 'taps_join',
            'lifted', 'lifting_split', 'lifting_join', 'haar_split', 'haar_join', 'torch_split', 'torch_join', 'kernels',
-           'run_kernel', 'compiled_split', 'compiled_join', 'WaveletSplit', 'WaveletJoin', 'choose_dwt_engine',
-           'even_sided', 'WaveletModule', 'check_wavelet', 'dwt2d', 'check_bands', 'idwt2d', 'most_levels', 'wavedec2d',
-           'waverec2d', 'pyramid_image', 'check_scales']
+           'run_kernel', 'with_room', 'compiled_split', 'compiled_join', 'WaveletSplit', 'WaveletJoin',
+           'choose_dwt_engine', 'even_sided', 'dwt2d', 'check_bands', 'idwt2d', 'most_levels', 'wavedec2d', 'waverec2d',
+           'pyramid_image', 'check_scales']
 
 # %% ../../nbs/transforms/03_dwt.ipynb #6714887e
 from difflib import get_close_matches
@@ -16,11 +16,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import pywt, torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..compiled import in_threads
 from ..config import refusal
 from .dct import check_image
+from ..units import unit_of
 
 # %% ../../nbs/transforms/03_dwt.ipynb #99203680
 class LiftingSteps(NamedTuple):
@@ -170,8 +171,8 @@ def lifting_join(low:Tensor,  # (..., n/2)
 def haar_split(x:Tensor # (..., H, W), even sides
               )->tuple: # ll, lh, hl, hh
     "Both axes at once."
-    a, b, c, d = (x[..., i::2, j::2] for i in (0, 1) for j in (0, 1))
-    top, bottom, left, right = (a + b) / 2, (c + d) / 2, (a - b) / 2, (c - d) / 2
+    a, b, c, d = (x[..., i::2, j::2] / 2 for i in (0, 1) for j in (0, 1))
+    top, bottom, left, right = a + b, c + d, a - b, c - d
     return top + bottom, top - bottom, left + right, left - right
 
 # %% ../../nbs/transforms/03_dwt.ipynb #e4bdfbb0
@@ -229,6 +230,16 @@ def run_kernel(kernel,       # a loop over channels
     edges = [count * i // parts for i in range(parts + 1)]
     in_threads(lambda part: kernel(*(a[slice(*part)] for a in arrays), *parameters), list(zip(edges, edges[1:])))
 
+# %% ../../nbs/transforms/03_dwt.ipynb #a3fd1b5b
+def with_room(run,    # linear function of tensors to a list of tensors
+              *tensors # its arguments
+             )->list: # what it returns
+    "Call a linear function, and once more on a smaller scale where numbers have left the range of the type."
+    found = run(*tensors)
+    if all(y.sum().isfinite() for y in found): return found
+    unit = torch.stack([unit_of(x) for x in tensors]).max()
+    return [y * unit for y in run(*(x / unit for x in tensors))]
+
 # %% ../../nbs/transforms/03_dwt.ipynb #638e65d1
 def compiled_split(x:Tensor, # (..., H, W) on the CPU, float32 or float64, even sides
                    bank:FilterBank # filters
@@ -236,9 +247,11 @@ def compiled_split(x:Tensor, # (..., H, W) on the CPU, float32 or float64, even 
     "The same as `torch_split`."
     (kernel, parameters), _ = kernels(bank, x.dtype)
     h, w = x.shape[-2] // 2, x.shape[-1] // 2
-    bands = [x.new_empty(*x.shape[:-2], h, w) for _ in range(4)]
-    run_kernel(kernel, [x.contiguous().view(-1, 2 * h, 2 * w), *(b.view(-1, h, w) for b in bands)], parameters)
-    return tuple(bands)
+    def run(x):
+        bands = [x.new_empty(*x.shape[:-2], h, w) for _ in range(4)]
+        run_kernel(kernel, [x.contiguous().view(-1, 2 * h, 2 * w), *(b.view(-1, h, w) for b in bands)], parameters)
+        return bands
+    return tuple(with_room(run, x) if parameters else run(x)) # Haar's sums are never larger than its result
 
 # %% ../../nbs/transforms/03_dwt.ipynb #6ea3cccc
 def compiled_join(ll:Tensor, lh:Tensor, hl:Tensor, hh:Tensor, # (..., h, w) on the CPU, float32 or float64
@@ -247,10 +260,11 @@ def compiled_join(ll:Tensor, lh:Tensor, hl:Tensor, hh:Tensor, # (..., h, w) on t
     "The same as `torch_join`."
     _, (kernel, parameters) = kernels(bank, ll.dtype)
     h, w = ll.shape[-2:]
-    x = ll.new_empty(*ll.shape[:-2], 2 * h, 2 * w)
-    bands = [b.contiguous().view(-1, h, w) for b in (ll, lh, hl, hh)]
-    run_kernel(kernel, [*bands, x.view(-1, 2 * h, 2 * w)], parameters)
-    return x
+    def run(*bands):
+        x = ll.new_empty(*ll.shape[:-2], 2 * h, 2 * w)
+        run_kernel(kernel, [*(b.contiguous().view(-1, h, w) for b in bands), x.view(-1, 2 * h, 2 * w)], parameters)
+        return [x]
+    return (with_room(run, ll, lh, hl, hh) if parameters else run(ll, lh, hl, hh))[0]
 
 # %% ../../nbs/transforms/03_dwt.ipynb #32854203
 DWT_ENGINES = {'compiled': (compiled_split, compiled_join), 'torch': (torch_split, torch_join)}
@@ -292,27 +306,12 @@ def even_sided(x:Tensor  # (..., H, W)
     if x.shape[-2] % 2: x = torch.cat([x, x[..., -1:, :]], -2)
     return torch.cat([x, x[..., -1:]], -1) if x.shape[-1] % 2 else x
 
-# %% ../../nbs/transforms/03_dwt.ipynb #92f03f9f
-class WaveletModule(nn.Module):
-    """A wavelet transform that `dwt2d` takes in place of a name.
-
-    `forward(x)` gives the bands (ll, lh, hl, hh), `inverse(bands, size)` the images.
-    """
-
-def check_wavelet(wavelet # a name or a module
-                 ):
-    "Refuse a module that is no transform of images."
-    if isinstance(wavelet, nn.Module) and not isinstance(wavelet, WaveletModule):
-        raise refusal('wavelet', type(wavelet).__name__, 'a name, or a `WaveletModule` such as `Lifting`')
-    return isinstance(wavelet, WaveletModule)
-
 # %% ../../nbs/transforms/03_dwt.ipynb #41d563b6
 def dwt2d(x:Tensor,              # (..., H, W) images
-          wavelet:str|WaveletModule='haar', # a name of `pywt.wavelist(kind='discrete')`, or a module
+          wavelet:str='haar',    # a name of `pywt.wavelist(kind='discrete')`
           engine:str|None=None   # 'compiled' or 'torch'; None: compiled for tensors on the CPU
          )->tuple[Tensor, Tensor, Tensor, Tensor]: # ll, lh, hl, hh, (..., ceil(H/2), ceil(W/2)) each
     "One level of the wavelet transform over the last two axes, periodic (Mallat 1989); LH is low-pass along the width."
-    if check_wavelet(wavelet): return wavelet(x)
     check_image(x)
     bank, wide = wavelet_filters(wavelet).analysis, even_sided(x.to(torch.promote_types(x.dtype, torch.float32)))
     engine = choose_dwt_engine(wide, engine)
@@ -337,12 +336,11 @@ def check_bands(bands:tuple, # ll, lh, hl, hh
 
 # %% ../../nbs/transforms/03_dwt.ipynb #739f0988
 def idwt2d(bands:tuple[Tensor, Tensor, Tensor, Tensor], # ll, lh, hl, hh, (..., h, w) each
-           wavelet:str|WaveletModule='haar', # the wavelet of the forward transform
+           wavelet:str='haar',  # the wavelet of the forward transform
            size:tuple[int, int]|None=None, # (H, W) of the image, where a side was odd; None: (2h, 2w)
            engine:str|None=None # 'compiled' or 'torch'; None: compiled for tensors on the CPU
           )->Tensor:            # (..., H, W) images
     "The inverse of `dwt2d`."
-    if check_wavelet(wavelet): return wavelet.inverse(bands, size)
     check_bands(bands, size)
     bank, dtype = wavelet_filters(wavelet).synthesis, bands[0].dtype
     wide = [b.to(torch.promote_types(dtype, torch.float32)) for b in bands]
@@ -359,7 +357,7 @@ def most_levels(height:int, # rows
 
 # %% ../../nbs/transforms/03_dwt.ipynb #f1837e70
 def wavedec2d(x:Tensor,            # (..., H, W) images
-              wavelet:str|WaveletModule='haar', # a name of `pywt.wavelist(kind='discrete')`, or a module
+              wavelet:str='haar',  # a name of `pywt.wavelist(kind='discrete')`
               levels:int=1,        # how often to split, 0 to `most_levels(H, W)`
               engine:str|None=None # 'compiled' or 'torch'; None: compiled for tensors on the CPU
              )->list:              # [ll, (lh, hl, hh) of the coarsest level, ..., (lh, hl, hh) of the finest]
@@ -376,7 +374,7 @@ def wavedec2d(x:Tensor,            # (..., H, W) images
 
 # %% ../../nbs/transforms/03_dwt.ipynb #f464ca21
 def waverec2d(pyramid:list,       # [ll, (lh, hl, hh) of the coarsest level, ..., (lh, hl, hh) of the finest]
-              wavelet:str|WaveletModule='haar', # the wavelet of the pyramid
+              wavelet:str='haar', # the wavelet of the pyramid
               size:tuple[int, int]|None=None, # (H, W) of the image, where a side was odd
               engine:str|None=None # 'compiled' or 'torch'; None: compiled for tensors on the CPU
              )->Tensor:           # (..., H, W) images

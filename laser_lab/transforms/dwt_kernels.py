@@ -19,9 +19,9 @@ def haar_split_kernel(x, ll, lh, hl, hh):
     for n in range(ll.shape[0]):
         for i in range(ll.shape[1]):
             for j in range(ll.shape[2]):
-                a, b = x[n, 2 * i, 2 * j], x[n, 2 * i, 2 * j + 1]
-                c, d = x[n, 2 * i + 1, 2 * j], x[n, 2 * i + 1, 2 * j + 1]
-                top, bottom, left, right = half * (a + b), half * (c + d), half * (a - b), half * (c - d)
+                a, b = half * x[n, 2 * i, 2 * j], half * x[n, 2 * i, 2 * j + 1]
+                c, d = half * x[n, 2 * i + 1, 2 * j], half * x[n, 2 * i + 1, 2 * j + 1]
+                top, bottom, left, right = a + b, c + d, a - b, c - d
                 ll[n, i, j], lh[n, i, j] = top + bottom, top - bottom
                 hl[n, i, j], hh[n, i, j] = left + right, left - right
 
