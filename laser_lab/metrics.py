@@ -17,17 +17,25 @@ import torch
 from torch import Tensor
 
 from .config import refusal
+from .units import at_least_float32, unit_of
 
 # %% ../nbs/03_metrics.ipynb #0b687278
-def _pair(x, y, name, smallest=1): # nothing: raises where the pair is not comparable
-    "Refuse two batches that `name` cannot compare."
+def _pair(x, y, name, smallest=1): # the two, in float32 at least
+    "Refuse two batches that `name` cannot compare; half precision is widened, since errors are squared."
     shapes, dtypes = (tuple(x.shape), tuple(y.shape)), (x.dtype, y.dtype)
     if shapes[0] != shapes[1] or x.ndim != 4:
         raise refusal(name, shapes, 'twice the same (B, C, H, W)', what='pair of shapes')
     if not all(d.is_floating_point for d in dtypes):
         raise refusal(name, dtypes, 'floating point, values in [0, 1]', what='pair of dtypes', error=TypeError)
     size = shapes[0][-2:]
+    if not shapes[0][0]: raise refusal(name, 0, '1 or more', what='number of images')
     if min(size) < smallest: raise refusal(name, size, f'at least {smallest} pixels a side', what='size')
+    return at_least_float32(x), at_least_float32(y)
+
+def _in_range(pair, data_range): # the two in a unit of the range, and the range in it
+    "Take images to values of ordinary size, by a power of two, which rounds nothing."
+    unit = unit_of(torch.tensor(float(data_range)))
+    return *(x / unit for x in pair), data_range / unit.item()
 
 # %% ../nbs/03_metrics.ipynb #ffab9e25
 def psnr(x:Tensor,            # images (B, C, H, W)
@@ -36,7 +44,7 @@ def psnr(x:Tensor,            # images (B, C, H, W)
         )->Tensor:            # scalar, dB; infinite where all images agree exactly
     "Peak signal-to-noise ratio, the mean over the batch of the ratio of each image."
     from torchmetrics.functional.image import peak_signal_noise_ratio
-    _pair(x, y, 'psnr')
+    x, y, data_range = _in_range(_pair(x, y, 'psnr'), data_range)
     return peak_signal_noise_ratio(x, y, data_range=data_range, dim=(1, 2, 3))
 
 # %% ../nbs/03_metrics.ipynb #31c90713
@@ -46,7 +54,7 @@ def ssim(x:Tensor,            # images (B, C, H, W), at least 11 pixels a side
         )->Tensor:            # scalar, at most 1
     "Structural similarity, mean over the batch."
     from torchmetrics.functional.image import structural_similarity_index_measure
-    _pair(x, y, 'ssim', smallest=11)
+    x, y, data_range = _in_range(_pair(x, y, 'ssim', smallest=11), data_range)
     return structural_similarity_index_measure(x, y, data_range=data_range)
 
 # %% ../nbs/03_metrics.ipynb #aea93986
@@ -56,7 +64,7 @@ def ms_ssim(x:Tensor,            # images (B, C, H, W), at least 176 pixels a si
            )->Tensor:            # scalar, at most 1
     "Multi-scale structural similarity over five octaves, mean over the batch."
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
-    _pair(x, y, 'ms_ssim', smallest=176)
+    x, y, data_range = _in_range(_pair(x, y, 'ms_ssim', smallest=176), data_range)
     return multiscale_structural_similarity_index_measure(x, y, data_range=data_range)
 
 # %% ../nbs/03_metrics.ipynb #887552e1
@@ -115,8 +123,9 @@ def lpips(x:Tensor,         # images (B, 3, H, W) in [0, 1]
          ):                 # scalar tensor, mean over the batch; `NotAvailable` without weights
     "Learned perceptual distance, 0 for equal images. Differentiable, so that it can serve as a loss."
     if weights is None: return NotAvailable("LPIPS needs weights=, a local file with torchvision's backbone")
-    network = lpips_network(weights, net).to(x.device, x.dtype)
-    _pair(x, y, 'lpips', smallest=dict(alex=31, vgg=16)[net])
+    network = lpips_network(weights, net)
+    x, y = _pair(x, y, 'lpips', smallest=dict(alex=31, vgg=16)[net])
+    network = network.to(x.device, x.dtype)
     return network(x, y, normalize=True).mean()
 
 # %% ../nbs/03_metrics.ipynb #b37650ea
@@ -139,7 +148,7 @@ def fid(real:Tensor,      # images (N, 3, H, W) in [0, 1], N >= 2
     if find_spec('torch_fidelity') is None: return NotAvailable('FID needs the package torch-fidelity')
     metric = _inception(weights, features).to(real.device)
     for images, is_real in ((real, True), (fake, False)):
-        for part in images.split(32): metric.update((part.clamp(0, 1) * 255).round().byte(), real=is_real)
+        for part in images.split(32): metric.update((at_least_float32(part).clamp(0, 1) * 255).round().byte(), real=is_real)
     return metric.compute()
 
 # %% ../nbs/03_metrics.ipynb #b94b5806

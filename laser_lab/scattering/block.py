@@ -305,7 +305,7 @@ def compiled_bank(self:ScatteringBlock, x:Tensor # input of the block
         self.bank = symmetric_bank(kernels[0, :, 0], taps, getattr(self, 'collapse', None))
     return self.bank
 
-# %% ../../nbs/scattering/01_block.ipynb #7026de2e
+# %% ../../nbs/scattering/01_block.ipynb #8c0542ac
 HEADROOM = 16. # largest value of an image in half precision; float16 ends at 4000 times that
 
 @patch

@@ -7,7 +7,8 @@ modules = [
 names = {
     'interscale': [
         'ALIGNMENTS', 'DISTANCES', 'InterScaleRegularizer', 'SpectralConfig', 'absolute_difference', 'best_alignment',
-        'make_interscale', 'mean_of_image', 'reversed_gradient', 'squared_difference', 'squared_sine', 'unit_power'],
+        'make_interscale', 'mean_of_image', 'of_ordinary_size', 'reversed_gradient', 'squared_difference',
+        'squared_sine', 'unit_power'],
     'spectrum': [
         'as_scales', 'carried_by_scale', 'common_share', 'half_octaves', 'mean_spectrum', 'octave_energy',
         'radial_spectrum', 'ring_edges', 'ring_energy', 'ring_index', 'signal_to_noise', 'silenced', 'spectral_overlap',

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..config import refusal
 from ..transforms.dct import DCTTransform, frequency_radius
+from ..units import at_least_float32
 
 # %% ../../nbs/spectral/02_spectrum.ipynb #179e78e1
 def ring_edges(bins # number of equally wide rings from 0 to sqrt 2, or the rings + 1 rising edges
@@ -53,7 +54,7 @@ def ring_energy(x:Tensor,      # (..., H, W) images or latent maps
     wrong = int((~x.isfinite()).sum())
     if wrong: raise refusal('x', wrong, 'none', what='number of values that are not finite')
     edges = ring_edges(bins)
-    power = DCTTransform().dct_2d(x).cpu().double().square().flatten(-2)
+    power = DCTTransform().dct_2d(at_least_float32(x)).cpu().double().square().flatten(-2)
     ring = ring_index(*x.shape[-2:], edges, stride).flatten()
     inside = (ring >= 0) & (ring < len(edges) - 1)
     energy = power.new_zeros(*power.shape[:-1], len(edges) - 1).index_add(-1, ring[inside], power[..., inside])
@@ -108,7 +109,7 @@ def signal_to_noise(x:Tensor,      # (B, C, H, W) images
                    )->tuple:       # radius (bins,), ratio in dB (bins,), infinite where there is no error
     "Power of the images over that of the error, by radius."
     if x.shape != x_recon.shape: raise refusal('x_recon', tuple(x_recon.shape), tuple(x.shape), what='shape')
-    (radius, signal), (_, error) = mean_spectrum(x, bins), mean_spectrum(x_recon - x, bins)
+    (radius, signal), (_, error) = mean_spectrum(x, bins), mean_spectrum(at_least_float32(x_recon) - x, bins)
     return radius, 10 * (signal / error).log10()
 
 # %% ../../nbs/spectral/02_spectrum.ipynb #4227894b

@@ -231,7 +231,7 @@ def show_distances(ax, # axes to draw on
                    index:int # position of the codebook in the figure
                   ):
     "Histogram of the distances with their mean and standard deviation."
-    mean, std = float(pairs.mean()), float(pairs.std(correction=0))
+    mean, std = float(pairs.mean()), float(pairs.std()) if len(pairs)>1 else 0.
     ax.hist(as_array(pairs), bins=30, range=(0, limit), color=category(index)['color'])
     ax.axvline(mean, color=REFERENCE, linewidth=1.2)
     ax.axvspan(mean-std, mean+std, facecolor='none', edgecolor=REFERENCE, linestyle='--', linewidth=0.8)

@@ -14,6 +14,7 @@ import torch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..config import refusal
+from ..metrics import mean_and_spread
 from .style import REFERENCE, as_array, category, new_figure, styled
 
 # %% ../../nbs/viz/03_curves.ipynb #56009c1b
@@ -161,11 +162,12 @@ def show_settings(ax, # axes to draw on
                   label:str, # the method
                   index:int # its position in the figure
                  ):
-    "Means joined by a line, one standard deviation over seeds as bars, every seed as a faint marker."
+    "Means joined by a line, the sample standard deviation over seeds as bars, every seed as a faint marker."
     style, seeds = category(index), torch.cat(settings)
     single = style | dict(linestyle='')
     mean = torch.stack([s.mean(0) for s in settings])
-    bars = error_bars(torch.stack([s.std(0, correction=0) for s in settings]))
+    spread = [[mean_and_spread(values)[1] for values in s.T.tolist()] for s in settings]
+    bars = error_bars(torch.tensor(spread).nan_to_num()) # one seed has no spread
     if len(seeds)>len(settings): ax.plot(*as_array(seeds).T, **single, alpha=0.35, markersize=4, markeredgewidth=0)
     ax.errorbar(*as_array(mean).T, **bars, **(style if len(settings)>1 else single), label=label)
 

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['PHASE_COLOURS', 'PARTS', 'SPECTRUM', 'PHASE_COLUMNS', 'checked_bank', 'checked_banks', 'complex_wavelets',
-           'channel_bank', 'phase_colours', 'show_phase_wheel', 'tiled', 'kernel_pictures', 'angle_name', 'angle_names',
-           'show_kernels', 'filters_figure', 'frequency_grid', 'centred', 'frequency_axes', 'show_contours',
-           'show_bank_contours', 'filter_spectra_figure', 'radial_range', 'show_radial_range', 'show_sum_map',
-           'littlewood_paley_figure', 'path_name', 'merged_paths', 'directions', 'ring', 'disk_cell', 'opposite_wedges',
-           'show_disk', 'name_rings', 'by_order', 'show_disks', 'disk_figure', 'bar_groups', 'show_bars',
-           'path_bars_figure', 'strongest', 'stretched', 'show_path_maps', 'path_maps_figure', 'filter_delta',
+           'channel_bank', 'phase_colours', 'show_phase_wheel', 'tiled', 'stretched', 'kernel_pictures', 'angle_name',
+           'angle_names', 'show_kernels', 'filters_figure', 'frequency_grid', 'centred', 'frequency_axes',
+           'show_contours', 'show_bank_contours', 'filter_spectra_figure', 'radial_range', 'show_radial_range',
+           'show_sum_map', 'littlewood_paley_figure', 'path_name', 'merged_paths', 'directions', 'ring', 'disk_cell',
+           'opposite_wedges', 'show_disk', 'name_rings', 'by_order', 'show_disks', 'disk_figure', 'bar_groups',
+           'show_bars', 'path_bars_figure', 'strongest', 'show_path_maps', 'path_maps_figure', 'filter_delta',
            'delta_figure', 'joined_phases', 'show_phases', 'phases_figure']
 
 # %% ../../nbs/viz/05_filters.ipynb #5d11b8b7
@@ -94,14 +94,19 @@ def tiled(images:np.ndarray # (N, H, W) or (N, H, W, 3)
 
 PARTS = {'phase': lambda z: z, 'real': torch.real, 'imaginary': torch.imag}
 
+def stretched(map:Tensor # any shape
+             )->Tensor: # the same shape, the largest absolute value is 1; zeros stay zeros
+    "A map by its own largest value."
+    peak = map.abs().max()
+    return map/torch.where(peak>0, peak, 1)
+
 def kernel_pictures(phi:Tensor, # (K, K)
                     psi:Tensor, # (L, K, K) complex
                     part:str, # one of `PARTS`
                     largest:float # modulus of the strongest wavelet of the figure
                    )->np.ndarray: # (1+L, K, K) from -1 to 1, or (1+L, K, K, 3)
     "Low-pass and wavelets, each on its own scale."
-    low_pass = phi/phi.abs().max().clamp_min(1e-30)
-    kernels = torch.cat([low_pass[None].to(psi.dtype), psi/largest])
+    kernels = torch.cat([stretched(phi)[None].to(psi.dtype), psi/largest])
     return phase_colours(kernels, 1.) if part=='phase' else as_array(PARTS[part](kernels))
 
 # %% ../../nbs/viz/05_filters.ipynb #27e62a3a
@@ -421,11 +426,6 @@ def strongest(merged:dict, # (scales, angles) -> (h, w)
     ranked = sorted(merged, key=lambda key: (len(key[0])>0, -float(merged[key].square().sum())))
     kept = set(ranked[:most])
     return {key: value for key, value in merged.items() if key in kept}
-
-def stretched(map:Tensor # (h, w)
-             )->Tensor: # (h, w), the largest absolute value is 1
-    "A map by its own largest value."
-    return map/map.abs().max().clamp_min(1e-30)
 
 # %% ../../nbs/viz/05_filters.ipynb #e79861a4
 def show_path_maps(axes, # (rows, columns) array of axes

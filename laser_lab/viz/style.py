@@ -65,7 +65,7 @@ def robust_limits(values, # numbers of any shape
                  )->tuple: # (lower, upper) ends of the colour scale, never equal
     "Ends of a colour scale that ignore the extremes."
     lower, upper = np.percentile(as_array(values), [low, high])
-    return (float(lower), float(upper)) if upper>lower else (float(lower), float(lower)+1e-6)
+    return (float(lower), float(upper)) if upper>lower else (float(lower), float(lower)+1e-6*(abs(float(lower)) or 1))
 
 # %% ../../nbs/viz/00_style.ipynb #d4c161f7
 WIDTH = 9.0
