@@ -117,6 +117,7 @@ def check_steps(steps): # of the three scales
 
 # %% ../../nbs/codec/02_schedule.ipynb #0562caf3
 @lru_cache(maxsize=None)
+@torch.inference_mode(False)
 def three_scales(steps=(2, 3, 6) # on the coarse, the middle and the finest grid
                 )->tuple:        # of `Scale`, coarse to fine
     "The order of HPCM."
@@ -142,6 +143,7 @@ def coding_order(scales,        # from `three_scales`
 
 # %% ../../nbs/codec/02_schedule.ipynb #e8fe6b94
 @lru_cache(maxsize=None)
+@torch.inference_mode(False)
 def one_scale(steps=(2, 3, 6) # as for `three_scales`
              )->tuple:        # of one `Scale` with all steps
     "The same order on the finest grid alone."
@@ -161,6 +163,7 @@ class Step:
 
 # %% ../../nbs/codec/02_schedule.ipynb #b2b8bd71
 @lru_cache(maxsize=4)
+@torch.inference_mode(False)
 def coding_steps(scales:tuple, # from `three_scales` or `one_scale`
          channels:int, height:int, width:int, # of the finest grid
          rows:int, columns:int, # of the finest grid that belong to the image

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['CLASSIFIED', 'PHASES_TRAINED', 'TwoPhaseConfig', 'TwoPhaseRecipe', 'PhaseImages', 'check_labels', 'phase_images',
-           'channel_statistics', 'extractor_learns', 'take_weights', 'initial_net', 'Coefficients', 'as_it_is',
-           'coefficients_loader', 'worth_keeping', 'EpochEnd', 'phase_state', 'phase_callbacks', 'module_of',
-           'compute_with', 'phase_loaders', 'run_phase', 'train_in_phases', 'seconds_of', 'shared_folder', 'conclude']
+           'channel_statistics', 'extractor_learns', 'initial_net', 'Coefficients', 'as_it_is', 'coefficients_loader',
+           'worth_keeping', 'EpochEnd', 'phase_state', 'phase_callbacks', 'module_of', 'compute_with', 'phase_loaders',
+           'run_phase', 'train_in_phases', 'shared_folder', 'conclude']
 
 # %% ../../nbs/training/07_phases.ipynb #ef7e67de
-import json
+import json, sys, time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,10 +22,9 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from ..bits import read_checkpoint
-from ..config import (ConfigError, choice, recipe_of, refusal, register, register_recipe, within,
-                              write_json)
+from ..config import ConfigError, choice, refusal, register, register_recipe, within, write_json
 from ..data import always_the_same, fixed_loader, held_out, make_sources, process_place, training_loader
-from ..scattering.net import ScatteringConfig, ScatteringNet, block_channels, refuse_too_large
+from ..scattering.net import ScatteringConfig, ScatteringNet, block_channels, block_lines, refuse_too_large
 from ..scattering.phases import (PhaseModule, accuracy, classifier_checkpoint, classifier_from, evaluating,
                                          filter_change, filters, parameter_counts, results_of, share_batch_norms,
                                          write_results)
@@ -96,6 +95,7 @@ def check(self:TwoPhaseRecipe, cfg):
     if model.in_channels != 3: refused.append(('model.in_channels', model.in_channels, '3, which all images here have'))
     if spectral.truncation_epochs and spectral.target == 'original':
         refused.append(('spectral.target', 'original', "'truncated'", 'for a classifier, which reconstructs nothing'))
+    if cfg.weights: refused.append(('weights', cfg.weights, 'null', 'for a classifier'))
     if refused: raise refusal(*refused[0], error=ConfigError)
 
 # %% ../../nbs/training/07_phases.ipynb #7dca654e
@@ -137,8 +137,7 @@ def channel_statistics(loader:DataLoader, # fixed crops
     chosen = torch.linspace(0, len(dataset) - 1, min(limit, len(dataset))).round().long().unique().tolist()
     some = torch.utils.data.Subset(dataset, chosen)
     sums, pixels = torch.zeros(2, 3, dtype=torch.float64), 0
-    shared = dict(generator=loader.generator, worker_init_fn=loader.worker_init_fn)
-    for x, _ in DataLoader(some, batch_size=256, num_workers=loader.num_workers, **shared):
+    for x, _ in DataLoader(some, batch_size=256, num_workers=loader.num_workers, generator=loader.generator):
         x = x.double()
         sums = sums + torch.stack([x.sum((0, 2, 3)), x.square().sum((0, 2, 3))])
         pixels += x[:, 0].numel()
@@ -149,16 +148,6 @@ def channel_statistics(loader:DataLoader, # fixed crops
 def extractor_learns(cfg, phase:str)->bool: # do the filters learn in this phase?
     return phase == 'phase_b' and (cfg.training.phases == 'both' or cfg.model.learnable)
 
-def take_weights(net:ScatteringNet, # changed in place
-                 path               # folder of a run of the same model, or its checkpoint
-                ):
-    "Begin with the weights of another classifier, and with the statistics by which it normalises images."
-    saved = read_checkpoint(recipe_of(net.cfg).checkpoint(path)).get('state_dict', {})
-    try: net.load_state_dict(saved)
-    except RuntimeError as e:
-        first = str(e).splitlines()[1].strip()
-        raise ConfigError(f'weights: {path} holds other tensors, expected a run of the same model; {first}') from e
-
 def initial_net(cfg,               # `RunConfig`
                 images:PhaseImages # for the statistics of channels
                )->ScatteringNet:   # frozen, on the CPU
@@ -167,8 +156,7 @@ def initial_net(cfg,               # `RunConfig`
     refuse_too_large(ScatteringConfig.from_dict(cfg.model.to_dict() | dict(learnable=learns)))
     torch.manual_seed(cfg.seed)
     net = ScatteringNet(ScatteringConfig.from_dict(cfg.model.to_dict() | dict(learnable=False)))
-    if cfg.weights: take_weights(net, cfg.weights)
-    else: net.standardise(*channel_statistics(images.plain))
+    net.standardise(*channel_statistics(images.plain))
     return net
 
 # %% ../../nbs/training/07_phases.ipynb #6aafb3d0
@@ -192,7 +180,7 @@ def coefficients_loader(net:ScatteringNet,
                        )->DataLoader:      # of coefficients, in the same batches
     "Replace images by their coefficients."
     dataset, parts = loader.dataset, []
-    size, shared = min(len(dataset), 128), dict(generator=loader.generator, worker_init_fn=loader.worker_init_fn)
+    size, shared = min(len(dataset), 128), dict(generator=loader.generator)
     batches = DataLoader(dataset, batch_size=size, num_workers=loader.num_workers, **shared)
     with evaluating(net):
         for x, y in tqdm(batches, desc='coefficients', disable=not progress, leave=False): parts.append((compute(x), y))
@@ -336,22 +324,19 @@ def train_in_phases(cfg,         # `RunConfig`
                     callbacks=() # further Lightning callbacks
                    )->Path:      # the folder
     "Run the experiment of a configuration and write its results."
-    first = process_place()[0] == 0
-    if list(folder.glob('results_*.json')) and (folder/'result.json').is_file(): return folder
+    began, first = time.perf_counter(), process_place()[0] == 0
+    if list(folder.glob('results_*.json')): return folder
     images = phase_images(cfg)
     net, reached = initial_net(cfg, images), {}
     if first: begin(cfg, folder)
+    if first and cfg.training.progress: print(*block_lines(cfg.model), sep='\n', file=sys.stderr)
     for phase in PHASES_TRAINED[cfg.training.phases]:
         if not phase_state(folder/phase)['finished']:
             folder = shared_folder(run_phase(cfg, folder, phase, net, images, callbacks), folder)
         net = classifier_from(read_checkpoint(folder/phase/'best.ckpt'))
         if first: reached[phase] = accuracy(net, for_one_process(images.test))[0]
-    if first: conclude(cfg, folder, images, net, reached, sum(seconds_of(folder/phase) for phase in reached))
+    if first: conclude(cfg, folder, images, net, reached, time.perf_counter() - began)
     return folder
-
-def seconds_of(folder)->float: # of a phase
-    "How long it was trained, all parts of an interrupted one together."
-    return read_checkpoint(folder/'checkpoints/last.ckpt').get('training_seconds', 0.)
 
 def shared_folder(trainer, folder)->Path: # the first process names it, once the processes can talk
     return Path(trainer.strategy.broadcast(str(folder)))
@@ -366,9 +351,8 @@ def conclude(cfg, folder, images:PhaseImages, net, reached:dict, seconds:float):
     counts = parameter_counts(cfg.model, extractor_learns(cfg, PHASES_TRAINED[cfg.training.phases][0]))
     results = results_of(counts, images.samples, reached.get('phase_a'), reached.get('phase_b'), change)
     epochs = {f'{phase}_best_epoch': s['best']['epoch'] for phase, s in states.items()}
-    for old in folder.glob('results_*.json'): old.unlink() # of a process that ended before it had written all
-    write_results(folder, cfg.to_dict(), results, {phase: s['rows'] for phase, s in states.items()})
     write_json(folder/'result.json', {**results, **epochs, 'training_seconds': seconds})
+    write_results(folder, cfg.to_dict(), results, {phase: s['rows'] for phase, s in states.items()})
 
 # %% ../../nbs/training/07_phases.ipynb #a51f709e
 @patch

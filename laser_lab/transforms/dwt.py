@@ -230,7 +230,7 @@ def run_kernel(kernel,       # a loop over channels
     edges = [count * i // parts for i in range(parts + 1)]
     in_threads(lambda part: kernel(*(a[slice(*part)] for a in arrays), *parameters), list(zip(edges, edges[1:])))
 
-# %% ../../nbs/transforms/03_dwt.ipynb #a3fd1b5b
+# %% ../../nbs/transforms/03_dwt.ipynb #930f9354
 def with_room(run,    # linear function of tensors to a list of tensors
               *tensors # its arguments
              )->list: # what it returns
