@@ -6,10 +6,10 @@
 __all__ = ['CLASSIFIED', 'PHASES_TRAINED', 'TwoPhaseConfig', 'TwoPhaseRecipe', 'PhaseImages', 'check_labels', 'phase_images',
            'channel_statistics', 'extractor_learns', 'initial_net', 'Coefficients', 'as_it_is', 'coefficients_loader',
            'worth_keeping', 'EpochEnd', 'phase_state', 'phase_callbacks', 'module_of', 'compute_with', 'phase_loaders',
-           'run_phase', 'train_in_phases', 'shared_folder', 'conclude']
+           'run_phase', 'train_in_phases', 'seconds_of', 'shared_folder', 'conclude']
 
 # %% ../../nbs/training/07_phases.ipynb #ef7e67de
-import json, sys, time
+import json, sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -137,7 +137,8 @@ def channel_statistics(loader:DataLoader, # fixed crops
     chosen = torch.linspace(0, len(dataset) - 1, min(limit, len(dataset))).round().long().unique().tolist()
     some = torch.utils.data.Subset(dataset, chosen)
     sums, pixels = torch.zeros(2, 3, dtype=torch.float64), 0
-    for x, _ in DataLoader(some, batch_size=256, num_workers=loader.num_workers, generator=loader.generator):
+    shared = dict(generator=loader.generator, worker_init_fn=loader.worker_init_fn)
+    for x, _ in DataLoader(some, batch_size=256, num_workers=loader.num_workers, **shared):
         x = x.double()
         sums = sums + torch.stack([x.sum((0, 2, 3)), x.square().sum((0, 2, 3))])
         pixels += x[:, 0].numel()
@@ -180,7 +181,7 @@ def coefficients_loader(net:ScatteringNet,
                        )->DataLoader:      # of coefficients, in the same batches
     "Replace images by their coefficients."
     dataset, parts = loader.dataset, []
-    size, shared = min(len(dataset), 128), dict(generator=loader.generator)
+    size, shared = min(len(dataset), 128), dict(generator=loader.generator, worker_init_fn=loader.worker_init_fn)
     batches = DataLoader(dataset, batch_size=size, num_workers=loader.num_workers, **shared)
     with evaluating(net):
         for x, y in tqdm(batches, desc='coefficients', disable=not progress, leave=False): parts.append((compute(x), y))
@@ -324,8 +325,8 @@ def train_in_phases(cfg,         # `RunConfig`
                     callbacks=() # further Lightning callbacks
                    )->Path:      # the folder
     "Run the experiment of a configuration and write its results."
-    began, first = time.perf_counter(), process_place()[0] == 0
-    if list(folder.glob('results_*.json')): return folder
+    first = process_place()[0] == 0
+    if list(folder.glob('results_*.json')) and (folder/'result.json').is_file(): return folder
     images = phase_images(cfg)
     net, reached = initial_net(cfg, images), {}
     if first: begin(cfg, folder)
@@ -335,8 +336,12 @@ def train_in_phases(cfg,         # `RunConfig`
             folder = shared_folder(run_phase(cfg, folder, phase, net, images, callbacks), folder)
         net = classifier_from(read_checkpoint(folder/phase/'best.ckpt'))
         if first: reached[phase] = accuracy(net, for_one_process(images.test))[0]
-    if first: conclude(cfg, folder, images, net, reached, time.perf_counter() - began)
+    if first: conclude(cfg, folder, images, net, reached, sum(seconds_of(folder/phase) for phase in reached))
     return folder
+
+def seconds_of(folder)->float: # of a phase
+    "How long it was trained, all parts of an interrupted one together."
+    return read_checkpoint(folder/'checkpoints/last.ckpt').get('training_seconds', 0.)
 
 def shared_folder(trainer, folder)->Path: # the first process names it, once the processes can talk
     return Path(trainer.strategy.broadcast(str(folder)))
@@ -351,8 +356,9 @@ def conclude(cfg, folder, images:PhaseImages, net, reached:dict, seconds:float):
     counts = parameter_counts(cfg.model, extractor_learns(cfg, PHASES_TRAINED[cfg.training.phases][0]))
     results = results_of(counts, images.samples, reached.get('phase_a'), reached.get('phase_b'), change)
     epochs = {f'{phase}_best_epoch': s['best']['epoch'] for phase, s in states.items()}
-    write_json(folder/'result.json', {**results, **epochs, 'training_seconds': seconds})
+    for old in folder.glob('results_*.json'): old.unlink() # of a process that ended before it had written all
     write_results(folder, cfg.to_dict(), results, {phase: s['rows'] for phase, s in states.items()})
+    write_json(folder/'result.json', {**results, **epochs, 'training_seconds': seconds})
 
 # %% ../../nbs/training/07_phases.ipynb #a51f709e
 @patch

@@ -7,8 +7,8 @@ __all__ = ['FILTERS', 'DWT_ENGINES', 'LiftingSteps', 'FilterBank', 'Wavelet', 'w
            'refuse_wavelet', 'load_filters', 'wavelet_filters', 'wrapped', 'weighted', 'taps_split', 'taps_join',
            'lifted', 'lifting_split', 'lifting_join', 'haar_split', 'haar_join', 'torch_split', 'torch_join', 'kernels',
            'run_kernel', 'with_room', 'compiled_split', 'compiled_join', 'WaveletSplit', 'WaveletJoin',
-           'choose_dwt_engine', 'even_sided', 'dwt2d', 'check_bands', 'idwt2d', 'most_levels', 'wavedec2d', 'waverec2d',
-           'pyramid_image', 'check_scales']
+           'choose_dwt_engine', 'even_sided', 'WaveletModule', 'check_wavelet', 'dwt2d', 'check_bands', 'idwt2d',
+           'most_levels', 'wavedec2d', 'waverec2d', 'pyramid_image', 'check_scales']
 
 # %% ../../nbs/transforms/03_dwt.ipynb #6714887e
 from difflib import get_close_matches
@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import pywt, torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..compiled import in_threads
 from ..config import refusal
@@ -306,12 +306,27 @@ def even_sided(x:Tensor  # (..., H, W)
     if x.shape[-2] % 2: x = torch.cat([x, x[..., -1:, :]], -2)
     return torch.cat([x, x[..., -1:]], -1) if x.shape[-1] % 2 else x
 
+# %% ../../nbs/transforms/03_dwt.ipynb #92f03f9f
+class WaveletModule(nn.Module):
+    """A wavelet transform that `dwt2d` takes in place of a name.
+
+    `forward(x)` gives the bands (ll, lh, hl, hh), `inverse(bands, size)` the images.
+    """
+
+def check_wavelet(wavelet # a name or a module
+                 ):
+    "Refuse a module that is no transform of images."
+    if isinstance(wavelet, nn.Module) and not isinstance(wavelet, WaveletModule):
+        raise refusal('wavelet', type(wavelet).__name__, 'a name, or a `WaveletModule` such as `Lifting`')
+    return isinstance(wavelet, WaveletModule)
+
 # %% ../../nbs/transforms/03_dwt.ipynb #41d563b6
 def dwt2d(x:Tensor,              # (..., H, W) images
-          wavelet:str='haar',    # a name of `pywt.wavelist(kind='discrete')`
+          wavelet:str|WaveletModule='haar', # a name of `pywt.wavelist(kind='discrete')`, or a module
           engine:str|None=None   # 'compiled' or 'torch'; None: compiled for tensors on the CPU
          )->tuple[Tensor, Tensor, Tensor, Tensor]: # ll, lh, hl, hh, (..., ceil(H/2), ceil(W/2)) each
     "One level of the wavelet transform over the last two axes, periodic (Mallat 1989); LH is low-pass along the width."
+    if check_wavelet(wavelet): return wavelet(x)
     check_image(x)
     bank, wide = wavelet_filters(wavelet).analysis, even_sided(x.to(torch.promote_types(x.dtype, torch.float32)))
     engine = choose_dwt_engine(wide, engine)
@@ -336,11 +351,12 @@ def check_bands(bands:tuple, # ll, lh, hl, hh
 
 # %% ../../nbs/transforms/03_dwt.ipynb #739f0988
 def idwt2d(bands:tuple[Tensor, Tensor, Tensor, Tensor], # ll, lh, hl, hh, (..., h, w) each
-           wavelet:str='haar',  # the wavelet of the forward transform
+           wavelet:str|WaveletModule='haar', # the wavelet of the forward transform
            size:tuple[int, int]|None=None, # (H, W) of the image, where a side was odd; None: (2h, 2w)
            engine:str|None=None # 'compiled' or 'torch'; None: compiled for tensors on the CPU
           )->Tensor:            # (..., H, W) images
     "The inverse of `dwt2d`."
+    if check_wavelet(wavelet): return wavelet.inverse(bands, size)
     check_bands(bands, size)
     bank, dtype = wavelet_filters(wavelet).synthesis, bands[0].dtype
     wide = [b.to(torch.promote_types(dtype, torch.float32)) for b in bands]
@@ -357,7 +373,7 @@ def most_levels(height:int, # rows
 
 # %% ../../nbs/transforms/03_dwt.ipynb #f1837e70
 def wavedec2d(x:Tensor,            # (..., H, W) images
-              wavelet:str='haar',  # a name of `pywt.wavelist(kind='discrete')`
+              wavelet:str|WaveletModule='haar', # a name of `pywt.wavelist(kind='discrete')`, or a module
               levels:int=1,        # how often to split, 0 to `most_levels(H, W)`
               engine:str|None=None # 'compiled' or 'torch'; None: compiled for tensors on the CPU
              )->list:              # [ll, (lh, hl, hh) of the coarsest level, ..., (lh, hl, hh) of the finest]
@@ -374,7 +390,7 @@ def wavedec2d(x:Tensor,            # (..., H, W) images
 
 # %% ../../nbs/transforms/03_dwt.ipynb #f464ca21
 def waverec2d(pyramid:list,       # [ll, (lh, hl, hh) of the coarsest level, ..., (lh, hl, hh) of the finest]
-              wavelet:str='haar', # the wavelet of the pyramid
+              wavelet:str|WaveletModule='haar', # the wavelet of the pyramid
               size:tuple[int, int]|None=None, # (H, W) of the image, where a side was odd
               engine:str|None=None # 'compiled' or 'torch'; None: compiled for tensors on the CPU
              )->Tensor:           # (..., H, W) images
