@@ -305,7 +305,7 @@ def compiled_bank(self:ScatteringBlock, x:Tensor # input of the block
         self.bank = symmetric_bank(kernels[0, :, 0], taps, getattr(self, 'collapse', None))
     return self.bank
 
-# %% ../../nbs/scattering/01_block.ipynb #8c0542ac
+# %% ../../nbs/scattering/01_block.ipynb #00126443
 HEADROOM = 16. # largest value of an image in half precision; float16 ends at 4000 times that
 
 @patch
@@ -345,6 +345,7 @@ def forward(self:ScatteringBlock, x:Tensor # (B, C, H, W)
            )->Tensor: # (B, C (1 + L), H // 2, W // 2)
     if x.ndim != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < 2:
         raise refusal('x', tuple(x.shape), f'(B, {self.in_channels}, H, W) with H and W from 2', what='shape')
+    if not len(x): return x.new_zeros(0, self.out_channels, x.shape[2] // 2, x.shape[3] // 2)
     unit, kind = self.unit(x), torch.float32 if torch.is_autocast_enabled(x.device.type) else x.dtype
     if unit is None: return self.octave(x)
     inside = at_least_float32(x) / unit

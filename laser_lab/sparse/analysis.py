@@ -17,6 +17,7 @@ from torch import Tensor
 from ..config import refusal
 from ..metrics import entropy_bits, perplexity, usage
 from .pursuit import SparseCode, check_matrix, pursuit, unit_columns
+from ..units import lengths
 
 # %% ../../nbs/sparse/10_analysis.ipynb #bf54bc06
 def cosines(dictionary:Tensor  # (d, K), columns of any length
@@ -142,8 +143,8 @@ def clean_patches(patches:Tensor,  # (N, C*p*p)
                  )->tuple[Tensor, SparseCode]:  # patches (N, C*p*p), the code of what is not their mean
     "Replace patches by the sparsest combination that the pursuit finds within a distance."
     rest, mean = split_mean(patches, channels)
-    tiny = torch.finfo(rest.dtype).tiny
-    code = pursuit(rest, dictionary, sparsity_level, method, tol=limit / rest.norm(dim=1).clamp_min(tiny))
+    norms = lengths(rest).clamp_min(torch.finfo(rest.dtype).tiny)
+    code = pursuit(rest, dictionary, sparsity_level, method, tol=limit / norms)
     return code.reconstruct(dictionary) + mean, code
 
 # %% ../../nbs/sparse/10_analysis.ipynb #abf7f94d
@@ -194,4 +195,4 @@ def structured_patches(image:Tensor,  # (C, H, W) in [0, 1] with white noise
     "Overlapping patches, without their means, of more energy than the noise has: those that `denoise` gives atoms to."
     starts = (patch_starts(n, patch_size, stride) for n in image.shape[1:])
     rest, _ = split_mean(image.flatten()[patch_pixels(*starts, patch_size, image.shape).to(image.device)], len(image))
-    return rest[rest.norm(dim=1) > gain * sigma * rest.shape[1]**.5]
+    return rest[lengths(rest) > gain * sigma * rest.shape[1]**.5]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..config import refusal
-from ..transforms.dct import DCTTransform, frequency_radius
+from ..transforms.dct import DCTTransform, check_image, frequency_radius
 from ..units import at_least_float32
 
 # %% ../../nbs/spectral/02_spectrum.ipynb #179e78e1
@@ -51,6 +51,7 @@ def ring_energy(x:Tensor,      # (..., H, W) images or latent maps
                )->tuple:       # energy (..., rings) and coefficients in each ring (rings,), float64 on the CPU
     "Energy by radius; the mean lies in no ring."
     if x.ndim < 2 or not x.numel(): raise refusal('x', tuple(x.shape), '(..., H, W)', what='shape')
+    check_image(x)
     wrong = int((~x.isfinite()).sum())
     if wrong: raise refusal('x', wrong, 'none', what='number of values that are not finite')
     edges = ring_edges(bins)
