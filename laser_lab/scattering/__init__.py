@@ -23,8 +23,10 @@ names = {
         'parity_parts', 'position', 'scatter', 'sums_of_two', 'table', 'two_parts', 'without_symmetry',
         'write_collapse', 'write_map', 'write_modulus'],
     'net': [
-        'Path', 'Projection', 'ScatteringConfig', 'ScatteringNet', 'block_channels', 'block_lines', 'classifier_inputs',
-        'in_gb', 'kernel_parameters', 'learned_parameters', 'memory_of_machine', 'refuse_too_large', 'scattering_config'],
+        'ORIGINAL_NAMES', 'Path', 'Projection', 'ScatteringConfig', 'ScatteringNet', 'block_channels', 'block_lines',
+        'classifier_inputs', 'from_original', 'from_other_names', 'in_gb', 'kernel_parameters', 'learned_parameters',
+        'maps_of', 'memory_of_machine', 'only_ours', 'our_name', 'our_tensor', 'refuse_too_large', 'scattering_config',
+        'their_name', 'their_tensor', 'to_original', 'without_waves'],
     'phases': [
         'PhaseModule', 'SharedBatchNorm2d', 'accuracy', 'classifier_checkpoint', 'classifier_from', 'evaluating',
         'filter_change', 'filter_changes', 'filters', 'over_processes', 'parameter_counts', 'parameter_groups',

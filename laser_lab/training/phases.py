@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['CLASSIFIED', 'PHASES_TRAINED', 'TwoPhaseConfig', 'TwoPhaseRecipe', 'PhaseImages', 'check_labels', 'phase_images',
-           'channel_statistics', 'extractor_learns', 'initial_net', 'Coefficients', 'as_it_is', 'coefficients_loader',
-           'worth_keeping', 'EpochEnd', 'phase_state', 'phase_callbacks', 'module_of', 'compute_with', 'phase_loaders',
-           'run_phase', 'train_in_phases', 'seconds_of', 'shared_folder', 'conclude']
+           'channel_statistics', 'extractor_learns', 'take_weights', 'initial_net', 'Coefficients', 'as_it_is',
+           'coefficients_loader', 'worth_keeping', 'EpochEnd', 'phase_state', 'phase_callbacks', 'module_of',
+           'compute_with', 'phase_loaders', 'run_phase', 'train_in_phases', 'seconds_of', 'shared_folder', 'conclude']
 
 # %% ../../nbs/training/07_phases.ipynb #ef7e67de
 import json, sys
@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm.auto import tqdm
 
 from ..bits import read_checkpoint
-from ..config import ConfigError, choice, refusal, register, register_recipe, within, write_json
+from ..config import (ConfigError, choice, recipe_of, refusal, register, register_recipe, within,
+                              write_json)
 from ..data import always_the_same, fixed_loader, held_out, make_sources, process_place, training_loader
 from ..scattering.net import ScatteringConfig, ScatteringNet, block_channels, block_lines, refuse_too_large
 from ..scattering.phases import (PhaseModule, accuracy, classifier_checkpoint, classifier_from, evaluating,
@@ -95,7 +96,6 @@ def check(self:TwoPhaseRecipe, cfg):
     if model.in_channels != 3: refused.append(('model.in_channels', model.in_channels, '3, which all images here have'))
     if spectral.truncation_epochs and spectral.target == 'original':
         refused.append(('spectral.target', 'original', "'truncated'", 'for a classifier, which reconstructs nothing'))
-    if cfg.weights: refused.append(('weights', cfg.weights, 'null', 'for a classifier'))
     if refused: raise refusal(*refused[0], error=ConfigError)
 
 # %% ../../nbs/training/07_phases.ipynb #7dca654e
@@ -149,6 +149,16 @@ def channel_statistics(loader:DataLoader, # fixed crops
 def extractor_learns(cfg, phase:str)->bool: # do the filters learn in this phase?
     return phase == 'phase_b' and (cfg.training.phases == 'both' or cfg.model.learnable)
 
+def take_weights(net:ScatteringNet, # changed in place
+                 path               # folder of a run of the same model, or its checkpoint
+                ):
+    "Begin with the weights of another classifier, and with the statistics by which it normalises images."
+    saved = read_checkpoint(recipe_of(net.cfg).checkpoint(path)).get('state_dict', {})
+    try: net.load_state_dict(saved)
+    except RuntimeError as e:
+        first = str(e).splitlines()[1].strip()
+        raise ConfigError(f'weights: {path} holds other tensors, expected a run of the same model; {first}') from e
+
 def initial_net(cfg,               # `RunConfig`
                 images:PhaseImages # for the statistics of channels
                )->ScatteringNet:   # frozen, on the CPU
@@ -157,7 +167,8 @@ def initial_net(cfg,               # `RunConfig`
     refuse_too_large(ScatteringConfig.from_dict(cfg.model.to_dict() | dict(learnable=learns)))
     torch.manual_seed(cfg.seed)
     net = ScatteringNet(ScatteringConfig.from_dict(cfg.model.to_dict() | dict(learnable=False)))
-    net.standardise(*channel_statistics(images.plain))
+    if cfg.weights: take_weights(net, cfg.weights)
+    else: net.standardise(*channel_statistics(images.plain))
     return net
 
 # %% ../../nbs/training/07_phases.ipynb #6aafb3d0
