@@ -148,7 +148,8 @@ def fid(real:Tensor,      # images (N, 3, H, W) in [0, 1], N >= 2
     if find_spec('torch_fidelity') is None: return NotAvailable('FID needs the package torch-fidelity')
     metric = _inception(weights, features).to(real.device)
     for images, is_real in ((real, True), (fake, False)):
-        for part in images.split(32): metric.update((at_least_float32(part).clamp(0, 1) * 255).round().byte(), real=is_real)
+        for part in images.split(32):
+            metric.update((at_least_float32(part).clamp(0, 1) * 255).round().byte(), real=is_real)
     return metric.compute()
 
 # %% ../nbs/03_metrics.ipynb #b94b5806

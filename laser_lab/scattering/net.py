@@ -198,7 +198,8 @@ def forward(self:ScatteringNet, x:Tensor # (B, in_channels, in_spatial, in_spati
     if tuple(x.shape[1:]) != (self.cfg.in_channels, side, side):
         raise refusal('x', tuple(x.shape), f'(B, {self.cfg.in_channels}, {side}, {side})', what='shape')
     if self.training and not len(x):
-        raise refusal('x', 0, '1 or more', 'in training mode, since batch normalization has no mean of nothing', 'batch size')
+        where = 'in training mode, since batch normalization has no mean of nothing'
+        raise refusal('x', 0, '1 or more', where, 'batch size')
     return self.classify(self.features(x))
 
 # %% ../../nbs/scattering/02_net.ipynb #6d080ea5

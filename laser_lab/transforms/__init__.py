@@ -7,8 +7,8 @@ modules = [
 names = {
     'dct': [
         'DCTTransform', 'LinearMap', 'STEP', 'both_sides', 'by_planes', 'check_engine', 'check_image', 'choose_engine',
-        'dct_matrix', 'frequency_radius', 'in_full_precision', 'kept_basis', 'new_basis', 'reflections_2d',
-        'transform_compiled'],
+        'dct_matrix', 'frequency_radius', 'in_full_precision', 'kept_basis', 'new_basis', 'planes_with_room',
+        'reflections_2d', 'transform_compiled'],
     'dct_kernels': [
         'HALF', 'LANES', 'all_steps', 'backward', 'columns_backward', 'columns_forward', 'copy', 'cosine_basis',
         'dct2_steps', 'dct4_steps', 'fast_plan', 'filter_planes', 'forward', 'invert_planes', 'keep_rows', 'leaf_steps',
@@ -20,7 +20,7 @@ names = {
         'compiled_split', 'dwt2d', 'even_sided', 'haar_join', 'haar_split', 'idwt2d', 'kernels', 'lifted',
         'lifting_join', 'lifting_split', 'lifting_steps', 'load_filters', 'most_levels', 'peel', 'pyramid_image',
         'refuse_wavelet', 'run_kernel', 'taps_join', 'taps_split', 'torch_join', 'torch_split', 'wavedec2d',
-        'wavelet_filters', 'waverec2d', 'weighted', 'without_zeros', 'wrapped'],
+        'wavelet_filters', 'waverec2d', 'weighted', 'with_room', 'without_zeros', 'wrapped'],
     'dwt_kernels': [
         'continue_row', 'gather', 'haar_join_kernel', 'haar_split_kernel', 'join_columns', 'join_row', 'lift_columns',
         'lift_row', 'lift_rows_apart', 'lift_rows_together', 'lifting_join_kernel', 'lifting_split_kernel',

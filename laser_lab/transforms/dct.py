@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['STEP', 'new_basis', 'kept_basis', 'dct_matrix', 'frequency_radius', 'in_full_precision', 'both_sides',
-           'choose_engine', 'check_engine', 'check_image', 'LinearMap', 'by_planes', 'with_room', 'transform_compiled',
-           'reflections_2d', 'DCTTransform']
+           'choose_engine', 'check_engine', 'check_image', 'LinearMap', 'by_planes', 'planes_with_room',
+           'transform_compiled', 'reflections_2d', 'DCTTransform']
 
 # %% ../../nbs/transforms/01_dct.ipynb #3be7555e
 import math
@@ -118,15 +118,15 @@ def by_planes(kernel,   # compiled function of (N, H, W) input, output and furth
     def run(piece):
         kernel(piece[0].numpy(), piece[1].numpy(), *args)
         odd = ~piece[1].sum((-2, -1)).isfinite()
-        if odd.any(): piece[1][odd] = with_room(kernel, piece[0][odd], *args)
+        if odd.any(): piece[1][odd] = planes_with_room(kernel, piece[0][odd], *args)
     count = max(1, -(-len(planes) // (4 * torch.get_num_threads())))  # four pieces to a thread, so that none waits long
     in_threads(run, list(zip(planes.split(count), out.split(count))))
     return out.view(x.shape)
 
-def with_room(kernel,   # compiled linear function, as for `by_planes`
-              x:Tensor, # (n, H, W)
-              *args     # further arguments of the kernel
-             )->Tensor: # (n, H, W)
+def planes_with_room(kernel,   # compiled linear function, as for `by_planes`
+                     x:Tensor, # (n, H, W)
+                     *args     # further arguments of the kernel
+                    )->Tensor: # (n, H, W)
     "The same for images whose sums leave the range of the type, each in its own unit; nan where an image has one."
     unit, out = unit_of(x, (-2, -1)), torch.empty_like(x)
     kernel((x / unit).numpy(), out.numpy(), *args)
