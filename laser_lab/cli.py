@@ -445,13 +445,13 @@ def convert_checkpoint(cfg:ConvertConfig, # what to make of what
 
 def convert_verb(argv): # arguments after `convert`
     "Take over a checkpoint of another project, or give one back."
-    about, usage = 'take over a checkpoint of another project, or give one back', 'FILE --from PROJECT [FOLDER] [model.field=value] '
+    about = 'take over a checkpoint of another project, or give one back'
+    usage = 'FILE --from PROJECT [FOLDER] [model.field=value] '
     if not argv or {'-h', '--help'} & set(argv):
         return print(help_text('convert', ConvertConfig, about, files=usage))
     fields = [word for word in argv if word.startswith('model.')]
-    flags = {'--from': '--source', '--to': '--target'}
-    renamed = ['='.join([flags.get(head, head), *rest]) for head, *rest in (w.split('=', 1) for w in argv if w not in fields)]
-    words, overrides = from_words(ConvertConfig, renamed)
+    others = [re.sub('^--from(?==|$)', '--source', word) for word in argv if word not in fields]
+    words, overrides = from_words(ConvertConfig, [re.sub('^--to(?==|$)', '--target', word) for word in others])
     if len(words) > 2: raise refusal('argument', words[2], 'FILE and one place for the result', error=ConfigError)
     placed = [f'{name}={quoted(word)}' for name, word in zip(('input', 'output'), words)]
     convert_checkpoint(from_overrides(ConvertConfig, [*placed, *overrides]), plain_values(fields))

@@ -131,8 +131,8 @@ class OriginalDecoder(nn.Module):
         half = max(1, num_hiddens // 2)
         first = [nn.Conv2d(c, num_hiddens, 3, padding=1) for c in (embedding_dim, num_hiddens)]
         blocks = original_stack(num_hiddens, num_residual_hiddens, num_residual_blocks)
-        up = [nn.ConvTranspose2d(num_hiddens, half, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(half, out_channels, 4, 2, 1)]
-        self.layers = nn.Sequential(*first, *blocks, *up)
+        up = [nn.ConvTranspose2d(num_hiddens, half, 4, 2, 1), nn.ConvTranspose2d(half, out_channels, 4, 2, 1)]
+        self.layers = nn.Sequential(*first, *blocks, up[0], nn.ReLU(), up[1])
 
     def forward(self, z:Tensor)->Tensor: return self.layers(z)
 

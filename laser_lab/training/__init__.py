@@ -18,10 +18,11 @@ names = {
     'convert': [
         'BLOCK_PARTS', 'CODER_TABLES', 'CONVERTERS', 'Converted', 'Converter', 'DATA_OF', 'FromCompressAI', 'FromHPCM',
         'FromLASER', 'FromScattering', 'LASER_NAMES', 'Missing', 'NEW_STATE', 'NOT_WEIGHTS', 'Original',
-        'SAME_ARGUMENT', 'STATISTICS', 'architectures', 'checkpoint_in_run', 'compressai_widths', 'converter_for',
-        'describe', 'export', 'fill_run', 'fits_codec', 'images_of', 'lambda_of', 'laser_arguments', 'laser_kind',
-        'laser_name', 'laser_notes', 'laser_sizes', 'load_named', 'read_original', 'refuse_existing',
-        'register_converter', 'run_config', 'scattering_settings', 'to_bytes', 'write_run'],
+        'SAME_ARGUMENT', 'STATISTICS', 'architectures', 'assumed', 'check_kind', 'checkpoint_in_run',
+        'compressai_widths', 'converter_for', 'describe', 'dictionary_updates', 'export', 'fill_run', 'fits_codec',
+        'images_of', 'lambda_of', 'laser_arguments', 'laser_kind', 'laser_name', 'laser_notes', 'laser_sizes',
+        'load_named', 'read_original', 'refuse_existing', 'register_converter', 'run_config', 'scattering_settings',
+        'to_bytes', 'write_run'],
     'logs': [
         'FolderInUse', 'RunLogger', 'finite_or_none', 'log_row', 'one_writer', 'read_log', 'to_csv'],
     'phases': [

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['CONVERTERS', 'STATISTICS', 'DATA_OF', 'LASER_NAMES', 'BLOCK_PARTS', 'NOT_WEIGHTS', 'SAME_ARGUMENT', 'NEW_STATE',
-           'CODER_TABLES', 'Original', 'read_original', 'Converted', 'Converter', 'register_converter', 'converter_for',
-           'Missing', 'load_named', 'lambda_of', 'FromHPCM', 'scattering_settings', 'images_of', 'FromScattering',
-           'laser_name', 'laser_kind', 'laser_sizes', 'laser_arguments', 'FromLASER', 'laser_notes',
-           'compressai_widths', 'architectures', 'fits_codec', 'FromCompressAI', 'run_config', 'checkpoint_in_run',
-           'to_bytes', 'fill_run', 'write_run', 'refuse_existing', 'convert', 'describe', 'export']
+           'CODER_TABLES', 'Original', 'read_original', 'Converted', 'Converter', 'register_converter', 'assumed',
+           'check_kind', 'converter_for', 'Missing', 'load_named', 'lambda_of', 'FromHPCM', 'scattering_settings',
+           'images_of', 'FromScattering', 'laser_name', 'laser_kind', 'laser_sizes', 'laser_arguments',
+           'dictionary_updates', 'FromLASER', 'laser_notes', 'compressai_widths', 'architectures', 'fits_codec',
+           'FromCompressAI', 'run_config', 'checkpoint_in_run', 'to_bytes', 'fill_run', 'write_run', 'refuse_existing',
+           'convert', 'describe', 'export']
 
 # %% ../../nbs/training/11_convert.ipynb #e7350b05
 import io, os, re, shutil, tempfile
@@ -87,6 +88,14 @@ def register_converter(name:str, # as after --from and --to
                        converter:Converter): CONVERTERS[name] = converter
 
 # %% ../../nbs/training/11_convert.ipynb #b7f43967
+def assumed(cfg, name:str)->str: # configuration; field that a file does not tell
+    "A sentence on a value that had to be assumed."
+    return f'{name}: not in the file, {getattr(cfg, name)} is assumed; model.{name}=... says otherwise'
+
+def check_kind(model:nn.Module, kind:type):
+    "Refuse to write a model for the program of another kind."
+    if not isinstance(model, kind): raise refusal('to', type(model).__name__, kind.__name__, error=ConfigError)
+
 def converter_for(name:str, direction:str='from')->Converter: # 'from' or 'to'
     "The converter of a project."
     if name in CONVERTERS: return CONVERTERS[name]
@@ -100,7 +109,8 @@ class Missing(Converter):
     def write(self, model, facts): self.refuse()
     def refuse(self):
         there = ', '.join(name for name, c in CONVERTERS.items() if not isinstance(c, Missing))
-        raise refusal('convert', self.model, f'{there}; this model is not in this version', what='model', error=ConfigError)
+        allowed = f'{there}; this model is not in this version'
+        raise refusal('convert', self.model, allowed, what='model', error=ConfigError)
 
 # %% ../../nbs/training/11_convert.ipynb #037474e8
 def load_named(model:nn.Module, # changed in place
@@ -132,17 +142,16 @@ def lambda_of(path:Path # such as HPCM_Base_lmbda0.013/epoch_best.pth.tar
 class FromHPCM(Converter):
     "Checkpoints of the authors of HPCM."
     def read(self, original, fields):
-        sizes, found = official_settings(original.state), lambda_of(original.path)
-        model = HPCM(HPCMConfig.from_dict(sizes | found | fields | dict(context_fill='official')))
-        assumed = {name: getattr(model.cfg, name) for name in ('heads', 'windows', 'lmbda') if name not in found | fields}
-        notes = [f'{name}: not in the file, {value} is assumed; model.{name}=... says otherwise'
-                 for name, value in assumed.items()]
+        told = lambda_of(original.path) | fields
+        sizes = official_settings(original.state)
+        model = HPCM(HPCMConfig.from_dict(sizes | told | dict(context_fill='official')))
+        notes = [assumed(model.cfg, name) for name in ('heads', 'windows', 'lmbda') if name not in told]
         full = [name for name in EMPTY if original.state.get(name, torch.zeros(0)).numel()]
         left = {name: 'a table of the authors\' entropy coder; ours are computed anew' for name in full}
         return Converted(load_official(model, original.state).eval(), notes, left)
 
     def write(self, model, facts):
-        if not isinstance(model, HPCM): raise refusal('to', type(model).__name__, 'HPCM', 'with hpcm', error=ConfigError)
+        check_kind(model, HPCM)
         theirs = dict(context_fill='official', exact=False, single_scale=False)
         for name, value in theirs.items():
             given = getattr(model.cfg, name)
@@ -163,15 +172,16 @@ def scattering_settings(state:dict # names and tensors of the original network
     blocks = len({m[1] for name in state if (m := re.match(r'blocks\.(\d+)\.', name))})
     shapes = {name: tuple(state[name].shape) for name in ('bn.weight', 'classifier.weight') if name in state}
     if not blocks or [len(s) for s in shapes.values()] != [1, 2]:
-        raise refusal('state_dict', shapes, 'blocks, bn and classifier of a ScatteringNet', what='shapes', error=ConfigError)
+        raise refusal('state_dict', shapes, 'blocks, bn and classifier of a ScatteringNet', what='shapes')
     sizes = [maps_of(state, f'blocks.{j}') for j in range(blocks)]
     kernels = [state[f'blocks.{j}.wavelets.phi_conv.weight'].shape for j in range(blocks)]
-    side = round((shapes['classifier.weight'][1] / max(1, shapes['bn.weight'][0]))**.5)
+    classes, inputs = shapes['classifier.weight']
+    side = round((inputs / max(1, *shapes['bn.weight']))**.5)
     dense = all(shape[1] == channels for shape, (channels, _) in zip(kernels, sizes))
-    return dict(n_blocks=blocks, in_channels=sizes[0][0], nb_classes=shapes['classifier.weight'][0],
-                in_spatial=max(32, 2**blocks) if side == 1 else side * 2**blocks, global_avg_pool=side == 1,
-                L=max(1, *(maps - 1 for _, maps in sizes), 1), kernel_size=kernels[0][-1], lowpass_last=sizes[-1][1] == 1,
-                mixing_horizon=None if dense else max(shape[1] for shape in kernels), border='zero',
+    return dict(n_blocks=blocks, in_channels=sizes[0][0], nb_classes=classes, global_avg_pool=side == 1, border='zero',
+                in_spatial=max(32, 2**blocks) if side == 1 else side * 2**blocks, kernel_size=kernels[0][-1],
+                L=max(1, sizes[0][1] - 1), lowpass_last=sizes[-1][1] == 1,
+                mixing_horizon=None if dense else max(shape[1] for shape in kernels),
                 modulus_type='phase_relu' if 'blocks.0.phase_collapse.weight' in state else 'complex_modulus')
 
 # %% ../../nbs/training/11_convert.ipynb #09aded09
@@ -196,8 +206,7 @@ class FromScattering(Converter):
         return self.finished(net, original.facts, statistics)
 
     def write(self, model, facts):
-        if not isinstance(model, ScatteringNet):
-            raise refusal('to', type(model).__name__, 'ScatteringNet', 'with scattering', error=ConfigError)
+        check_kind(model, ScatteringNet)
         kept = {name: facts.get(name) for name in ('epoch', 'best_val_acc')}
         return dict(state_dict={n: t.detach().clone() for n, t in to_original(model).items()}, **kept)
 
@@ -213,10 +222,10 @@ def finished(self:FromScattering, net, facts:dict, statistics:dict)->Converted: 
     known = dict(mean=[0.], std=[1.]) | STATISTICS.get(images, {}) | statistics
     net.standardise(*(torch.tensor(known[name]).expand(net.cfg.in_channels) for name in ('mean', 'std')))
     data = preset('data', DATA_OF.get(images, 'digits'), image_size=side)
-    notes = [f'images are those of {images}' if images else 'images: not known, those of data=digits stand in their place',
+    unknown = 'images: not known, those of data=digits stand in their place'
+    notes = [f'images are those of {images}' if images else unknown,
              f"images are normalised by mean {known['mean']} and std {known['std']}"]
-    if net.cfg.global_avg_pool:
-        notes.append(f'in_spatial: not in the file, {side} is assumed; model.in_spatial=... says otherwise')
+    if net.cfg.global_avg_pool: notes.append(assumed(net.cfg, 'in_spatial'))
     kept = {name: facts[name] for name in ('epoch', 'best_val_acc') if isinstance(facts.get(name), (int, float))}
     return Converted(net.eval(), notes, {}, data, kept)
 
@@ -256,7 +265,8 @@ def laser_sizes(state:dict)->dict: # fields that the shapes tell
     book = next((n for n in state if n.endswith(('.embedding.weight', '.dictionary'))), 'bottleneck.dictionary')
     dim, hiddens = shape('pre_bottleneck.weight', 4)[:2]
     entries, length = shape(book, 2) if book.endswith('.weight') else reversed(shape(book, 2))
-    inner = [t.shape[0] for name, t in state.items() if re.search(r'encoder\._residual_blocks\..*\.conv1\.weight$', name)]
+    blocks = re.compile(r'encoder\._residual_blocks\..*\.conv1\.weight')
+    inner = [t.shape[0] for name, t in state.items() if blocks.fullmatch(name)]
     sizes = dict(in_channels=shape('encoder._conv_1.weight', 4)[1], num_hiddens=hiddens, embedding_dim=dim,
                  num_embeddings=entries, num_residual_blocks=len(inner), layout='original')
     patches = {} if book.endswith('.weight') else dict(patch_size=round((length / dim)**.5))
@@ -268,20 +278,23 @@ SAME_ARGUMENT = dict(commitment_cost='commitment_cost', learning_rate='learning_
 
 def laser_arguments(kind:str, hyper:dict, state:dict)->dict: # fields that the arguments of the original tell
     "Arguments of the original under our names."
-    known = {ours: float(hyper[name]) for name, ours in SAME_ARGUMENT.items() if isinstance(hyper.get(name), (int, float))}
+    given = {name: hyper[name] for name in SAME_ARGUMENT if isinstance(hyper.get(name), (int, float))}
+    known = {SAME_ARGUMENT[name]: value for name, value in given.items()}
     if kind == 'vqvae':
+        known.pop('sparsity_level', None)
         averages = any(name.endswith('_ema_w') for name in state)
-        return {k: v for k, v in known.items() if k != 'sparsity_level'} | dict(
-            codebook_update='ema' if averages else 'gradient', kmeans_init=False)
-    if 'sparsity_level' in known: known['sparsity_level'] = int(known['sparsity_level'])
-    known['coef_bits'] = None
-    if kind == 'dlvae' : return known
-    if hyper.get('use_backprop_only'): return known | dict(ksvd_iterations=0)
-    if not hyper.get('use_online_learning'): return known | dict(ksvd_iterations=int(hyper.get('ksvd_iterations', 1)))
-    return known | dict(ksvd_iterations=0, use_online_learning=True, dict_learning_rate=float(hyper['dict_learning_rate']))
+        return known | dict(codebook_update='ema' if averages else 'gradient', kmeans_init=False)
+    return known | dict(coef_bits=None) | (dictionary_updates(hyper) if kind == 'laser' else {})
+
+def dictionary_updates(hyper:dict)->dict: # fields of `LASERConfig`
+    "How the dictionary of an original learned."
+    if hyper.get('use_backprop_only'): return dict(ksvd_iterations=0)
+    if not hyper.get('use_online_learning'): return dict(ksvd_iterations=int(hyper.get('ksvd_iterations', 1)))
+    return dict(ksvd_iterations=0, use_online_learning=True, dict_learning_rate=float(hyper['dict_learning_rate']))
 
 # %% ../../nbs/training/11_convert.ipynb #dfc8d479
-NEW_STATE = ['bottleneck.' + name for name in ('initialised', 'coef_scale', 'idle_steps', 'average_count', 'average_sum')]
+NEW_STATE = [f'bottleneck.{name}'
+             for name in ('initialised', 'coef_scale', 'idle_steps', 'average_count', 'average_sum')]
 
 class FromLASER(Converter):
     "Checkpoints of the three autoencoders."
@@ -290,7 +303,8 @@ class FromLASER(Converter):
         state = {name: t for name, t in original.state.items() if name not in left}
         hyper = original.facts.get('hyper_parameters') or {}
         kind = laser_kind(state, hyper)
-        model = build_model(preset('model', kind, **{**laser_sizes(state), **laser_arguments(kind, hyper, state), **fields}))
+        told = laser_sizes(state) | laser_arguments(kind, hyper, state) | fields
+        model = build_model(preset('model', kind, **told))
         named = {laser_name(name, model.cfg.num_residual_blocks): t for name, t in state.items()}
         load_named(model, named, original.path, NEW_STATE)
         if kind == 'vqvae' and 'bottleneck.average_sum' not in named:
@@ -306,16 +320,18 @@ def laser_notes(kind:str, hyper:dict, cfg:AutoencoderConfig, fields:dict)->list:
     notes = [f'{kind}: images are normalised by mean {cfg.mean} and std {cfg.std}'
              + ('' if 'mean' in fields else '; for those of CIFAR-10 give model.mean= and model.std=')]
     if kind != 'vqvae' and 'sparsity_level' not in hyper and 'sparsity_level' not in fields:
-        notes.append(f'sparsity_level: not in the file, {cfg.sparsity_level} is assumed; model.sparsity_level=... says otherwise')
-    if kind != 'vqvae': notes.append(f"codes by OMP; the original's were by {hyper.get('sparse_solver', 'a greedy pursuit')}")
-    if hyper.get('perceptual_weight'):
-        notes.append(f"perceptual_weight {hyper['perceptual_weight']}: not taken over, it needs model.perceptual_weights")
+        notes.append(assumed(cfg, 'sparsity_level'))
+    solver, weight = hyper.get('sparse_solver', 'a greedy pursuit'), hyper.get('perceptual_weight')
+    if kind != 'vqvae': notes.append(f"codes by OMP; the original's were by {solver}")
+    if weight: notes.append(f'perceptual_weight {weight}: not taken over, it needs model.perceptual_weights')
     return notes
 
 # %% ../../nbs/training/11_convert.ipynb #c9910629
 def compressai_widths(state:dict)->dict: # channels, latent_channels
     "Channels of the first and the last layer of the analysis."
-    layers = {int(m[1]): t for name, t in state.items() if (m := re.fullmatch(r'g_a\.(\d+)(?:\.conv\d)?\.weight', name)) and t.ndim == 4}
+    named = re.compile(r'g_a\.(\d+)(?:\.conv\d)?\.weight')
+    matches = {name: m for name, t in state.items() if (m := named.fullmatch(name)) and t.ndim == 4}
+    layers = {int(m[1]): state[name] for name, m in matches.items()}
     if not layers: raise refusal('state_dict', list(state)[:3], 'the layers g_a of a codec of CompressAI', what='names')
     return dict(channels=len(layers[min(layers)]), latent_channels=len(layers[max(layers)]))
 
@@ -344,8 +360,7 @@ class FromCompressAI(Converter):
             model = build_codec(CompressAIConfig.from_dict(found))
             if not fits_codec(model, state): continue
             model.load_state_dict(state)
-            notes = [] if 'lmbda' in found else [f'lmbda: not in the file, {model.cfg.lmbda} is assumed; model.lmbda=... says otherwise']
-            return Converted(model.eval(), notes)
+            return Converted(model.eval(), [] if 'lmbda' in found else [assumed(model.cfg, 'lmbda')])
         raise refusal(original.path, widths, ', '.join(architectures()), what='an architecture of widths')
 
 register_converter('compressai', FromCompressAI())
