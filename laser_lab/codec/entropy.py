@@ -67,6 +67,7 @@ def ggd_tail(v:Tensor,  # any shape, not negative, float32 or float64
             )->Tensor:  # same shape, 0.5 at 0, falling
     "Probability beyond v on one side, Q(1/beta, v^beta) / 2."
     if beta == 1.5 and v.dtype == torch.float32: return fitted_tail(v)
+    if beta == 2: return torch.special.erfc(v) / 2
     return torch.special.gammaincc(torch.tensor(1 / beta, dtype=v.dtype, device=v.device), to_power(v, beta)) / 2
 
 # %% ../../nbs/codec/00_entropy.ipynb #d6e61a6d
@@ -385,9 +386,12 @@ def add_noise(x:Tensor)->Tensor:
 # %% ../../nbs/codec/00_entropy.ipynb #1ebc3df8
 class EntropyModel(nn.Module):
     "Distribution of the residuals of a latent: likelihoods, and integer tables for the range coder."
-    def __init__(self, beta:float=BETA):  # shape of the distribution
+    def __init__(self,
+                 beta:float=BETA,  # shape of the distribution
+                 lowest_scale:float=.12  # floor of the scale, in steps of the quantizer
+                ):
         super().__init__()
-        self.distribution, self.cached = GeneralisedGaussian(beta), None
+        self.distribution, self.cached = GeneralisedGaussian(beta, lowest_scale), None
         for name in TABLE_NAMES: self.register_buffer(name, torch.zeros(0, dtype=torch.int32))
 
     def forward(self, residual:Tensor,  # value minus mean, any shape
@@ -399,8 +403,12 @@ class EntropyModel(nn.Module):
 @patch
 def update(self:EntropyModel, scales:Tensor):  # (rows,) above 0, one for each table
     "Make the tables."
-    made = Tables.of_scales(scales.detach().cpu(), self.distribution.shape)
-    for name, values in made.state().items(): setattr(self, name, values)
+    self.take(Tables.of_scales(scales.detach().cpu(), self.distribution.shape))
+
+@patch
+def take(self:EntropyModel, tables:Tables):  # made elsewhere
+    "Code by these tables from now on."
+    for name, values in tables.state().items(): setattr(self, name, values)
     self.cached = None
 
 @patch
