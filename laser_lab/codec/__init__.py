@@ -15,8 +15,8 @@ names = {
         'CompressAIConfig', 'build_codec', 'codec_checkpoint', 'codec_from', 'compressai_model', 'first_reaching',
         'load_codec', 'num_parameters', 'widths_for'],
     'coders': [
-        'ARITHMETIC', 'Codec', 'FLOATS', 'LearnedCodec', 'LlcCodec', 'PillowCodec', 'latent_stride', 'named_codec',
-        'pack_strings', 'pillow_options', 'read_llc', 'to_picture', 'unpack_strings', 'write_llc'],
+        'ARITHMETIC', 'Codec', 'FLOATS', 'LearnedCodec', 'LlcCodec', 'PillowCodec', 'codec_of_file', 'latent_stride',
+        'named_codec', 'pack_strings', 'pillow_options', 'read_llc', 'to_picture', 'unpack_strings', 'write_llc'],
     'context': [
         'ContextModel', 'SpatialPrior', 'fill_context', 'gather_parameters'],
     'curves': [
@@ -39,14 +39,15 @@ names = {
         'UNSET', 'WEIGHT_BITS', 'calibrate', 'depthwise', 'exact_softmax', 'exp_table', 'fraction_for', 'input_bits',
         'product', 'replace_layers', 'snap', 'snap_weight'],
     'files': [
-        'ALWAYS_READ_BYTES', 'LONGEST_HEADER', 'LOSSLESS', 'check_suffix', 'compress_file', 'compress_files',
-        'decompress_file', 'decompress_files', 'files_below', 'input_files', 'output_paths', 'process_files',
-        'read_llc_file', 'save_image'],
+        'ALWAYS_READ_BYTES', 'LONGEST_HEADER', 'LOSSLESS', 'check_pair', 'check_suffix', 'compress_file',
+        'compress_files', 'decompress_file', 'decompress_files', 'files_below', 'input_files', 'output_paths',
+        'process_files', 'read_llc_file', 'save_image', 'warnings_as_lines'],
     'hpcm': [
         'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'MULTIPLE', 'RENAMED', 'STORED', 'STORED_NAMES', 'STRIDE',
         'THEIR_TABLES', 'check_batch', 'check_names', 'from_official', 'from_stored_names', 'hpcm_base', 'hpcm_large',
-        'hpcm_small', 'latent_coder_of', 'load_official', 'make_exact', 'official_adaptor', 'official_name',
-        'official_names', 'stored_name', 'to_official', 'to_stored_names'],
+        'hpcm_small', 'latent_coder_of', 'load_official', 'make_exact', 'official_adaptor', 'official_adaptors',
+        'official_blocks', 'official_layers', 'official_name', 'official_names', 'official_settings', 'stored_name',
+        'to_official', 'to_stored_names'],
     'latent': [
         'FactorizedCoder', 'LatentCoder', 'channel_index', 'check_coder', 'mask_outside', 'place_values',
         'prior_network'],
@@ -76,8 +77,8 @@ names = {
     'weights': [
         'DEFAULT_MODEL', 'MOST_WEIGHTS', 'RUN_WEIGHTS', 'STRUCTURE', 'TENSOR_TYPES', 'WEIGHTS', 'WEIGHTS_LAYOUT',
         'check_loaded', 'check_tensors', 'describe_run', 'describe_weights', 'empty_model', 'expected_tensors',
-        'find_model', 'load_weights', 'model_name', 'model_names', 'open_weights', 'save_weights', 'shipped_model',
-        'stored_tensors', 'tables_hash', 'to_half_precision', 'weights_hash', 'weights_metadata'],
+        'find_model', 'load_weights', 'model_name', 'model_names', 'name_of_weights', 'open_weights', 'save_weights',
+        'shipped_model', 'stored_tensors', 'tables_hash', 'to_half_precision', 'weights_hash', 'weights_metadata'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

@@ -6,7 +6,8 @@
 __all__ = ['STRIDE', 'MULTIPLE', 'STORED_NAMES', 'STORED', 'RENAMED', 'THEIR_TABLES', 'EMPTY', 'CodecConfig', 'HPCMConfig',
            'HPCM', 'latent_coder_of', 'stored_name', 'to_stored_names', 'from_stored_names', 'hpcm_base', 'hpcm_large',
            'hpcm_small', 'check_batch', 'make_exact', 'official_name', 'official_adaptor', 'official_names',
-           'to_official', 'check_names', 'from_official', 'load_official']
+           'to_official', 'check_names', 'from_official', 'load_official', 'official_layers', 'official_blocks',
+           'official_adaptors', 'official_settings']
 
 # %% ../../nbs/codec/06_hpcm.ipynb #cb0575d8
 import re
@@ -312,3 +313,42 @@ def load_official(model:HPCM, # of the checkpoint's size
     model.load_state_dict(from_official(model, state))
     model.cfg, model.latent_coder.context_fill = replace(model.cfg, context_fill='official'), 'official'
     return model
+
+# %% ../../nbs/codec/06_hpcm.ipynb #6de9f38d
+def official_layers(state:dict, # the authors' tensors by name
+                    name:str    # of a transform, such as g_a
+                   )->list:     # ('conv' or 'block', channels) of each layer
+    "What a transform of the authors' model is made of."
+    out = []
+    while True:
+        ends = dict(conv='weight', block='branch.3.weight')
+        found = {kind: state.get(f'{name}.branch.{len(out)}.{end}') for kind, end in ends.items()}
+        layer = [(kind, len(t)) for kind, t in found.items() if t is not None and t.ndim == 4]
+        if not layer: return out
+        out += layer[:1]
+
+def official_blocks(state:dict, name:str)->int: # residual blocks of a part of a spatial prior
+    return next(n for n in range(len(state) + 1) if f'{name}.{n}.branch.3.weight' not in state)
+
+def official_adaptors(state:dict, scale:int)->list: # weights of the adaptors of a grid
+    name = f'y_spatial_prior_adaptor_list_s{scale}'
+    return [t for key, t in state.items() if re.fullmatch(rf'{name}\.\d+\.weight', key)]
+
+# %% ../../nbs/codec/06_hpcm.ipynb #94b9f28a
+def official_settings(state:dict # the authors' tensors by name
+                     )->dict:    # fields of `HPCMConfig`
+    "Sizes of the model to which a checkpoint of the authors belongs."
+    layers, hyper = (official_layers(state, name) for name in ('g_a', 'h_a'))
+    convs = [i for i, (kind, _) in enumerate(layers) if kind == 'conv']
+    adaptors = [official_adaptors(state, scale) for scale in (1, 2, 3)]
+    if len(convs) != 4 or convs[0] or convs[-1] != len(layers) - 1 or len(hyper) < 3 or not adaptors[0]:
+        allowed = 'the layers of HPCM_Base, HPCM_Large or HPCM_Base_PhiContext, in any widths'
+        raise refusal('g_a, h_a', [kind for kind, _ in layers + hyper], allowed, what='layers')
+    m, width = layers[-1][1], len(adaptors[0][0])
+    parts = [f'y_spatial_prior_{grid}.branch_{n}' for grid in ('s1_s2', 's3') for n in (1, 2)]
+    return dict(widths=[layers[i][1] for i in convs[:3]], depths=[b - a - 1 for a, b in zip(convs, convs[1:])],
+                latent_channels=m, hyper_channels=hyper[-1][1], hyper_depth=len(hyper) - 3,
+                steps=[1 + len(adaptors[0]), len(adaptors[1]), len(adaptors[2])],
+                prior_depths=[official_blocks(state, part) for part in parts],
+                context_width=None if width == 3 * m else width, context_fill='official',
+                fusion='attention' if any(name.startswith('attn_') for name in state) else 'psi')

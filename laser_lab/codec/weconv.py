@@ -11,7 +11,7 @@ __all__ = ['GAUSSIAN', 'LOWEST', 'LARGEST_DEVIATION', 'LEVELS', 'WECONV_STRIDE',
            'weconvene_name', 'weconvene_names', 'weconvene_constants', 'to_official_weconvene',
            'from_official_weconvene', 'load_official_weconvene']
 
-# %% ../../nbs/codec/09_weconv.ipynb #0373be98
+# %% ../../nbs/codec/09_weconv.ipynb #45b45c73
 import re, warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +22,6 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from ..bits import PRECISION, Reader, Writer
-from .build import build_codec
 from .entropy import (
     EntropyModel, Tables, decode_residuals, encode_residuals, fit_buffers, round_ste, scale_table, table_index, thresholds)
 from .hpcm import CodecConfig, check_batch, check_names
@@ -31,7 +30,7 @@ from ..config import ConfigError, choice, listof, preset, refusal, register, wit
 from ..transforms.dwt import haar_join, haar_split, run_kernel
 from ..transforms.padding import pad_to_multiple
 
-# %% ../../nbs/codec/09_weconv.ipynb #48852aee
+# %% ../../nbs/codec/09_weconv.ipynb #76916625
 def use_loops(x:Tensor)->bool:
     "Whether the compiled loops take this tensor."
     return x.device.type == 'cpu' and x.dtype in (torch.float32, torch.float64) and not torch.compiler.is_compiling()
@@ -48,7 +47,7 @@ def split_bands(x:Tensor # (B, C, H, W), even sides
     for image, l, bands in zip(x, low, high): run_kernel(haar_split_kernel, [image, l, *bands.chunk(3)], ())
     return low, high
 
-# %% ../../nbs/codec/09_weconv.ipynb #ce80dcbb
+# %% ../../nbs/codec/09_weconv.ipynb #f498b51e
 def join_bands(low:Tensor, # (B, C, h, w)
                high:Tensor # (B, 3C, h, w)
               )->Tensor:   # (B, C, 2h, 2w)
@@ -60,7 +59,7 @@ def join_bands(low:Tensor, # (B, C, h, w)
     for image, l, bands in zip(x, low, high): run_kernel(haar_join_kernel, [l, *bands.chunk(3), image], ())
     return x
 
-# %% ../../nbs/codec/09_weconv.ipynb #6bcc6e3e
+# %% ../../nbs/codec/09_weconv.ipynb #53a0da1d
 class SplitBands(torch.autograd.Function):
     "`split_bands`, whose gradient is `join_bands`, since Haar is orthonormal."
     @staticmethod
@@ -75,7 +74,7 @@ class JoinBands(torch.autograd.Function):
     @staticmethod
     def backward(ctx, x): return SplitBands.apply(x)
 
-# %% ../../nbs/codec/09_weconv.ipynb #55d86806
+# %% ../../nbs/codec/09_weconv.ipynb #44bdfc1d
 @lru_cache(maxsize=None)
 def layers(): # the module
     "CompressAI's layers, loaded when the first model is built."
@@ -90,7 +89,7 @@ def from_compressai(make, *args # a class or function of CompressAI, its argumen
     device = torch.get_default_device()
     with torch.device('cpu'): return make(*args).to(device)
 
-# %% ../../nbs/codec/09_weconv.ipynb #a1e90b62
+# %% ../../nbs/codec/09_weconv.ipynb #917f0ed2
 class BandLayers(nn.Module):
     "A convolution and a (inverse) GDN on the low band, and on the three high bands together."
     def __init__(self,
@@ -106,7 +105,7 @@ class BandLayers(nn.Module):
         low, high = SplitBands.apply(x)
         return JoinBands.apply(self.gdn_low(self.low(low)), self.gdn_high(self.high(high)))
 
-# %% ../../nbs/codec/09_weconv.ipynb #8f1681fe
+# %% ../../nbs/codec/09_weconv.ipynb #e8bc7b9b
 class WeConvDown(nn.Module):
     "WeConv block of the analysis: half the resolution, convolutions on sub-bands, and a shortcut."
     def __init__(self, inputs:int, channels:int): # channels before and behind
@@ -130,7 +129,7 @@ class WeConvUp(nn.Module):
                )->Tensor:      # (B, C, 2H, 2W)
         return self.bands(self.activation(self.conv(x))) + self.skip(x)
 
-# %% ../../nbs/codec/09_weconv.ipynb #4fc19f11
+# %% ../../nbs/codec/09_weconv.ipynb #2f8c36cc
 class SupportGate(nn.Module):
     "Weights what is known before it is used: x + a(x) sigmoid(b(blocks(x))) on a narrow map."
     def __init__(self,
@@ -149,10 +148,10 @@ class SupportGate(nn.Module):
         x = self.inner(x)
         return self.outer(x + self.a(x) * torch.sigmoid(self.b(self.blocks(x))))
 
-# %% ../../nbs/codec/09_weconv.ipynb #8ca9f470
+# %% ../../nbs/codec/09_weconv.ipynb #06ad2bd2
 GAUSSIAN, LOWEST, LARGEST_DEVIATION, LEVELS = sqrt(2), .11, 256., 64 # scale of a standard deviation of 1; range and number of the standard deviations of the tables
 
-# %% ../../nbs/codec/09_weconv.ipynb #e32cb0a4
+# %% ../../nbs/codec/09_weconv.ipynb #a4c608e7
 def three_convolutions(inputs:int, widths, outputs:int)->nn.Sequential: # channels before, in between (two), behind
     "3x3 convolutions with GELU between them."
     first, second, third = (nn.Conv2d(a, b, 3, padding=1) for a, b in zip((inputs, *widths), (*widths, outputs)))
@@ -183,7 +182,7 @@ class SliceCoder(nn.Module):
         self.entropy = EntropyModel(beta=2., lowest_scale=GAUSSIAN * LOWEST)
         self.register_buffer('thresholds', torch.zeros(0, dtype=torch.float64))
 
-# %% ../../nbs/codec/09_weconv.ipynb #4ee43259
+# %% ../../nbs/codec/09_weconv.ipynb #b1486d06
 @patch
 def code_slices(self:SliceCoder,
                 means:Tensor,      # (B, hyper, h, w) from the side information
@@ -202,7 +201,7 @@ def code_slices(self:SliceCoder,
         decoded.append(values + .5 * torch.tanh(rest))
     return torch.cat(decoded, 1)
 
-# %% ../../nbs/codec/09_weconv.ipynb #1c409f1b
+# %% ../../nbs/codec/09_weconv.ipynb #ba993e75
 @patch
 def forward(self:SliceCoder,
             y:Tensor,          # (B, C, h, w)
@@ -221,7 +220,7 @@ def forward(self:SliceCoder,
     y_hat = self.code_slices(means, scales, prior, code_slice)
     return dict(y_hat=y_hat, likelihoods=dict(y=torch.cat(found, 1)))
 
-# %% ../../nbs/codec/09_weconv.ipynb #151beacb
+# %% ../../nbs/codec/09_weconv.ipynb #48f1a915
 @patch
 def update(self:SliceCoder, force:bool=False # make them again
           )->bool: # whether they were made
@@ -237,7 +236,7 @@ def _load_from_state_dict(self:SliceCoder, state, prefix, *rest):
     fit_buffers(self, ['thresholds'], state, prefix)
     nn.Module._load_from_state_dict(self, state, prefix, *rest)
 
-# %% ../../nbs/codec/09_weconv.ipynb #8bf69022
+# %% ../../nbs/codec/09_weconv.ipynb #998cd2b1
 @patch
 @torch.no_grad()
 def compress(self:SliceCoder, y:Tensor, means:Tensor, scales:Tensor, prior:Tensor=None, inside:Tensor=None # as for `forward`
@@ -253,7 +252,7 @@ def compress(self:SliceCoder, y:Tensor, means:Tensor, scales:Tensor, prior:Tenso
     y_hat = self.code_slices(means, scales, prior, code_slice)
     return dict(strings=[[w.to_bytes() for w in writers]], y_hat=y_hat)
 
-# %% ../../nbs/codec/09_weconv.ipynb #bab9179c
+# %% ../../nbs/codec/09_weconv.ipynb #888de8b4
 @patch
 @torch.no_grad()
 def decompress(self:SliceCoder, strings, means:Tensor, scales:Tensor, prior:Tensor=None, inside:Tensor=None # strings as from `compress`, the others as there
@@ -266,7 +265,7 @@ def decompress(self:SliceCoder, strings, means:Tensor, scales:Tensor, prior:Tens
         return mean + decode_residuals(readers, index, tables, kept).view(mean.shape).to(mean)
     return dict(y_hat=self.code_slices(means, scales, prior, code_slice))
 
-# %% ../../nbs/codec/09_weconv.ipynb #244a0fe2
+# %% ../../nbs/codec/09_weconv.ipynb #394fb8d7
 class BottleneckCoder(nn.Module):
     "Codes side information with CompressAI's entropy bottleneck (Balle et al. 2018) and the range coder of `laser_lab.bits`."
     def __init__(self, channels:int): # of the side information
@@ -283,7 +282,7 @@ class BottleneckCoder(nn.Module):
         medians = self.medians()
         return dict(y_hat=medians + round_ste(z - medians), likelihoods=dict(y=likelihoods))
 
-# %% ../../nbs/codec/09_weconv.ipynb #b969a200
+# %% ../../nbs/codec/09_weconv.ipynb #9cfea07a
 def bottleneck_tables(bottleneck)->Tables: # CompressAI's, with tables; one row per channel
     "The tables of an entropy bottleneck; its last symbol is the escape, as ours."
     lengths = bottleneck._cdf_length.int() - 1
@@ -301,7 +300,7 @@ def update(self:BottleneckCoder, force:bool=False # make them again
     for name in ('_quantized_cdf', '_cdf_length', '_offset'): setattr(self.bottleneck, name, torch.IntTensor())
     return True
 
-# %% ../../nbs/codec/09_weconv.ipynb #0ab3f891
+# %% ../../nbs/codec/09_weconv.ipynb #69eacc59
 @patch
 @torch.no_grad()
 def compress(self:BottleneckCoder, z:Tensor # (B, C, h, w)
@@ -321,7 +320,7 @@ def decompress(self:BottleneckCoder, strings, shape # as from `compress`
     symbols = decode_residuals(readers, channel_index(empty).expand(len(empty), -1), self.entropy.tables(), None)
     return dict(y_hat=medians + symbols.reshape(empty.shape).to(medians))
 
-# %% ../../nbs/codec/09_weconv.ipynb #3df4e262
+# %% ../../nbs/codec/09_weconv.ipynb #3faee1a3
 @dataclass
 class WeConveneConfig(CodecConfig):
     "Sizes of a WeConvene codec."
@@ -335,7 +334,7 @@ class WeConveneConfig(CodecConfig):
     padding:str = choice('reflect', 'edge') # how images are continued to a multiple of 64 pixels
     aux_learning_rate:float = within(1e-3, 1e-9, 1.) # of Adam, for the quantiles of the side information
 
-# %% ../../nbs/codec/09_weconv.ipynb #493ed0b2
+# %% ../../nbs/codec/09_weconv.ipynb #d75a38f4
 @patch
 def check(self:WeConveneConfig):
     def refuse(name, allowed): raise refusal(f'{self.where()}.{name}', getattr(self, name), allowed, error=ConfigError)
@@ -347,7 +346,7 @@ register('model', 'weconvene', WeConveneConfig)
 register('model', 'weconvene_small', WeConveneConfig, channels=32, latent_channels=80, hyper_channels=48, depth=1,
          context_widths=[56, 32], gate_width=32, learning_rate=5e-4);
 
-# %% ../../nbs/codec/09_weconv.ipynb #dcfcc174
+# %% ../../nbs/codec/09_weconv.ipynb #c0fcbd98
 WECONV_STRIDE, WECONV_MULTIPLE = 16, 64 # pixels a side of a position of a band of the latent, and of the side information
 
 def residual_blocks(channels:int, count:int)->list: # modules
@@ -366,7 +365,7 @@ def weconv_synthesis(cfg:WeConveneConfig)->nn.Sequential: # latent (B, M, h, w) 
     for _ in range(2): modules += [*residual_blocks(n, cfg.depth), WeConvUp(n, n)]
     return nn.Sequential(*modules, *residual_blocks(n, cfg.depth), layers().subpel_conv3x3(n, 3, 2))
 
-# %% ../../nbs/codec/09_weconv.ipynb #9404ee9a
+# %% ../../nbs/codec/09_weconv.ipynb #015105d8
 def weconv_hyper_analysis(cfg:WeConveneConfig)->nn.Sequential: # bands (B, 4M, h, w) to side information, at 1/4 of their resolution
     "From all bands of the latent to the side information (h_a)."
     n = cfg.channels
@@ -377,7 +376,7 @@ def weconv_hyper_synthesis(cfg:WeConveneConfig)->nn.Sequential: # side informati
     n = cfg.channels
     return nn.Sequential(WeConvUp(cfg.hyper_channels, n), *residual_blocks(n, cfg.depth), layers().subpel_conv3x3(n, cfg.latent_channels, 2))
 
-# %% ../../nbs/codec/09_weconv.ipynb #aeaa96ac
+# %% ../../nbs/codec/09_weconv.ipynb #b1013fd7
 class WeConvene(nn.Module):
     "Wavelet-domain convolution and entropy coding (WeConvene, Fu et al., ECCV 2024, arXiv 2407.09983)."
     def __init__(self,
@@ -396,13 +395,11 @@ class WeConvene(nn.Module):
         inner = cfg.context_widths, cfg.gate_width
         self.low_coder, self.high_coder = SliceCoder(m, *sizes, 0, *inner), SliceCoder(3 * m, *sizes, m, *inner)
 
-build_codec.register(WeConveneConfig, lambda cfg: WeConvene(cfg=cfg))
-
 def weconvene_small(**overrides): # fields of `WeConveneConfig`
     "A model that trains and codes on a laptop."
     return WeConvene(cfg=preset('model', 'weconvene_small', **overrides))
 
-# %% ../../nbs/codec/09_weconv.ipynb #6e636cc2
+# %% ../../nbs/codec/09_weconv.ipynb #8a97db3f
 @patch
 def inside(self:WeConvene, size, grid, device)->Tensor|None: # (H, W) of the image, (h, w) of a band; (h, w) bool
     "Which positions of the bands belong to an image; None if all do."
@@ -421,7 +418,7 @@ def synthesize(self:WeConvene, low:Tensor, high:Tensor, size)->Tensor: # (B, M, 
     "The image of the decoded bands."
     return self.g_s(JoinBands.apply(low, high))[:, :, :size[0], :size[1]]
 
-# %% ../../nbs/codec/09_weconv.ipynb #7419928a
+# %% ../../nbs/codec/09_weconv.ipynb #f57349af
 @patch
 def forward(self:WeConvene,
             x:Tensor # (B, 3, H, W) in [0, 1], any size
@@ -441,7 +438,7 @@ def aux_loss(self:WeConvene)->Tensor: # scalar
     "Fits the quantiles of the side information, as in CompressAI's models."
     return self.hyper_coder.bottleneck.loss()
 
-# %% ../../nbs/codec/09_weconv.ipynb #4117d7ed
+# %% ../../nbs/codec/09_weconv.ipynb #21464363
 @patch
 def update(self:WeConvene, force:bool=False # make them again
           )->bool: # whether they were made
@@ -462,7 +459,7 @@ def compress(self:WeConvene, x:Tensor # (B, 3, H, W) in [0, 1], any size
     second = self.high_coder.compress(high, *params, first['y_hat'], inside)
     return dict(strings=[*first['strings'], *second['strings'], *side['strings']], shape=tuple(x.shape[2:]))
 
-# %% ../../nbs/codec/09_weconv.ipynb #0d7212da
+# %% ../../nbs/codec/09_weconv.ipynb #7ad84fce
 @patch
 @torch.no_grad()
 def decompress(self:WeConvene, strings, shape # as from `compress`
@@ -476,7 +473,7 @@ def decompress(self:WeConvene, strings, shape # as from `compress`
     high = self.high_coder.decompress(strings[1:2], *params, low, inside)['y_hat']
     return dict(x_hat=self.synthesize(low, high, shape))
 
-# %% ../../nbs/codec/09_weconv.ipynb #f1a270a6
+# %% ../../nbs/codec/09_weconv.ipynb #71fb751e
 WECONV_RENAMED = [(r'^(low|high)_coder\.(mean|scale)_gates\.(\d+)\.', r'atten_\2_\1.\3.0.'),
                   (r'^(low|high)_coder\.(mean|scale)_networks\.', r'cc_\2_transforms_\1.'),
                   (r'^(low|high)_coder\.residual_networks\.', r'lrp_transforms_\1.'),
@@ -498,7 +495,7 @@ def weconvene_name(name:str # of a tensor of `WeConvene`
         name = re.sub(r'\.bands\.gdn', '.igdn', name)
     return name.replace('.bands.', '.')
 
-# %% ../../nbs/codec/09_weconv.ipynb #113d25a4
+# %% ../../nbs/codec/09_weconv.ipynb #2eee1671
 NOT_THEIRS = re.compile(r'(^|\.)(entropy\.|thresholds$)|hyper_coder\.bottleneck\._') # our tables and distributions; CompressAI's tables
 
 def weconvene_names(model:WeConvene)->dict: # our name -> the authors'
@@ -523,7 +520,7 @@ def to_official_weconvene(model:WeConvene)->dict: # tensors under the authors' n
     tensors, names = model.state_dict(), weconvene_names(model)
     return {there: tensors[here] for here, there in names.items()} | weconvene_constants(names.values())
 
-# %% ../../nbs/codec/09_weconv.ipynb #4053e993
+# %% ../../nbs/codec/09_weconv.ipynb #c26db835
 THEIR_OWN = re.compile(r'(^|\.)(_quantized_cdf|_cdf_length|_offset|scale_table)$') # tables that `update` makes
 
 def from_official_weconvene(model:WeConvene, state:dict)->dict: # tensors under the authors' names; under ours

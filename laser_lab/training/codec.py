@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PUBLISHED_STAIRS', 'bits_per_pixel', 'distortion_of', 'rate_distortion', 'CodecRecipe', 'HPCMRecipe',
-           'CompressAIRecipe', 'CodecModule', 'is_quantile', 'clip_or_drop', 'first_images', 'prepare_codec',
-           'measure_codec', 'pack']
+           'CompressAIRecipe', 'WeConveneRecipe', 'CodecModule', 'is_quantile', 'clip_or_drop', 'first_images',
+           'prepare_codec', 'measure_codec', 'pack']
 
 # %% ../../nbs/training/06_codec.ipynb #8213f9ab
 import math, statistics
@@ -20,6 +20,7 @@ from .. import metrics
 from ..bits import read_checkpoint
 from ..codec.build import CompressAIConfig, build_codec
 from ..codec.hpcm import MULTIPLE, CodecConfig, HPCMConfig
+from ..codec.weconv import WeConveneConfig
 from ..config import ConfigError, imply, recipe_of, refusal, register, register_recipe, to_preset
 from ..data import DataConfig, load_photos, to_tensor
 from ..spectral.interscale import make_interscale
@@ -88,9 +89,14 @@ class CompressAIRecipe(CodecRecipe):
     def prepare(self, module, loader): prepare_codec(module, loader)
     def aux_loss(self, model): return model.aux_loss()
 
+class WeConveneRecipe(CodecRecipe):
+    "WeConvene, whose entropy bottleneck has an auxiliary loss too."
+    def aux_loss(self, model): return model.aux_loss()
+
 register_recipe(CodecConfig, CodecRecipe())
 register_recipe(HPCMConfig, HPCMRecipe())
-register_recipe(CompressAIConfig, CompressAIRecipe());
+register_recipe(CompressAIConfig, CompressAIRecipe())
+register_recipe(WeConveneConfig, WeConveneRecipe());
 
 # %% ../../nbs/training/06_codec.ipynb #02a42c3c
 class CodecModule(L.LightningModule):
