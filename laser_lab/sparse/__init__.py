@@ -3,13 +3,16 @@
 import lazy_loader
 
 modules = [
-    'analysis', 'coding', 'dictionary', 'estimator', 'hybrid', 'kernels', 'ksvd', 'learning', 'pursuit', 'ranks',
-    'scales', 'vq']
+    'analysis', 'bottleneck', 'coding', 'dictionary', 'estimator', 'hybrid', 'kernels', 'ksvd', 'learning', 'pursuit',
+    'ranks', 'scales', 'vq']
 names = {
     'analysis': [
         'atom_counts', 'check_denoise', 'clean_patches', 'cosines', 'cumulative_coherence', 'cumulative_guarantee',
         'denoise', 'guaranteed_sparsity', 'kept_share', 'mutual_coherence', 'overcomplete_dct', 'patch_pixels',
         'patch_starts', 'split_mean', 'structured_patches', 'support_stability', 'usage_entropy'],
+    'bottleneck': [
+        'Bottleneck', 'NonFiniteError', 'ON_NONFINITE', 'all_finite', 'check_finite', 'check_refusal', 'check_symbols',
+        'flags_and_state', 'keep_precision', 'mean_square', 'transaction'],
     'coding': [
         'ContextTables', 'FloatModel', 'LevelModel', 'MAGNITUDES', 'NoModel', 'SLOTS', 'TINY', 'canonical',
         'chance_upper', 'check_code', 'check_shapes', 'code_length', 'code_next_atom', 'code_sets', 'code_signals',
