@@ -6,7 +6,7 @@
 __all__ = ['ON_NONFINITE', 'NonFiniteError', 'all_finite', 'check_finite', 'mean_square', 'check_symbols', 'keep_precision',
            'Bottleneck', 'transaction', 'flags_and_state', 'check_refusal']
 
-# %% ../../nbs/sparse/04_bottleneck.ipynb #df17015a
+# %% ../../nbs/sparse/04_bottleneck.ipynb #acc80866
 import warnings
 from functools import partial, wraps
 
@@ -19,7 +19,7 @@ from ..compiled import outside_graphs
 from ..config import refusal
 from .ranks import all_reduce, num_ranks
 
-# %% ../../nbs/sparse/04_bottleneck.ipynb #19bd4d0f
+# %% ../../nbs/sparse/04_bottleneck.ipynb #0adf99f4
 class NonFiniteError(ValueError):
     "An input or a state holds a value that is not a finite number."
 
@@ -36,14 +36,14 @@ def check_finite(name:str,  # what to call it in a message
     if all_finite(value): return
     raise refusal(name, value[~value.isfinite()][0].item(), 'finite numbers', where, error=NonFiniteError)
 
-# %% ../../nbs/sparse/04_bottleneck.ipynb #bbc17c69
+# %% ../../nbs/sparse/04_bottleneck.ipynb #7c40cdbe
 def mean_square(a:Tensor,  # any shape
                 b:Tensor  # same shape
                )->Tensor:  # scalar
     "Mean squared difference; 0 for empty tensors."
     return F.mse_loss(a, b) if a.numel() else (a - b).sum()
 
-# %% ../../nbs/sparse/04_bottleneck.ipynb #17f6c03a
+# %% ../../nbs/sparse/04_bottleneck.ipynb #94dcd6c1
 def check_symbols(name:str,  # what to call it in a message
                   symbols:Tensor,  # whole numbers, any shape
                   size:int  # of the alphabet: allowed are 0 to size - 1
@@ -56,7 +56,7 @@ def check_symbols(name:str,  # what to call it in a message
     if len(outside): raise refusal(name, outside[0].item(), f'0 to {size - 1}')
     return symbols
 
-# %% ../../nbs/sparse/04_bottleneck.ipynb #051ceaf4
+# %% ../../nbs/sparse/04_bottleneck.ipynb #c58d7845
 def keep_precision(convert,  # function of a tensor, as `nn.Module.to` applies it
                    value:Tensor  # parameter or buffer
                   )->Tensor:
@@ -65,7 +65,7 @@ def keep_precision(convert,  # function of a tensor, as `nn.Module.to` applies i
     if not converted.dtype.is_floating_point or converted.dtype.itemsize >= 4: return converted
     return value.to(converted.device, torch.promote_types(value.dtype, torch.float32))
 
-# %% ../../nbs/sparse/04_bottleneck.ipynb #d0bce85e
+# %% ../../nbs/sparse/04_bottleneck.ipynb #a2f01308
 ON_NONFINITE = ('raise', 'skip')
 
 class Bottleneck(nn.Module):
@@ -83,7 +83,7 @@ class Bottleneck(nn.Module):
 
     def _apply(self, fn, recurse=True): return super()._apply(partial(keep_precision, fn), recurse)
 
-# %% ../../nbs/sparse/04_bottleneck.ipynb #83d3e021
+# %% ../../nbs/sparse/04_bottleneck.ipynb #891ea66d
 @patch
 def check_state(self:Bottleneck):
     "Refuse a state that is not finite."
@@ -92,7 +92,6 @@ def check_state(self:Bottleneck):
         if value.dtype.is_floating_point: check_finite(name, value.detach(), f'in the state of {type(self).__name__}')
 
 @patch
-@outside_graphs
 def transact(self:Bottleneck,
              change  # function without arguments that changes the state
             ):  # what it returns
@@ -109,14 +108,14 @@ def transact(self:Bottleneck,
         raise
     finally: self._changing = False
 
-# %% ../../nbs/sparse/04_bottleneck.ipynb #bcffc9d3
+# %% ../../nbs/sparse/04_bottleneck.ipynb #265c622a
 def transaction(method):
     "Decorate a method that changes the state of a `Bottleneck`: see `Bottleneck.transact`."
     @wraps(method)
     def call(self, *args, **kwargs): return self.transact(partial(method, self, *args, **kwargs))
     return call
 
-# %% ../../nbs/sparse/04_bottleneck.ipynb #0768d94f
+# %% ../../nbs/sparse/04_bottleneck.ipynb #7b0d934b
 @patch
 def survey(self:Bottleneck,
            z:Tensor  # (B, ...)
@@ -130,7 +129,7 @@ def survey(self:Bottleneck,
         raise refusal('z', 'nan or inf', 'finite numbers', f'{where} on another rank', error=NonFiniteError)
     return wrong, filled
 
-# %% ../../nbs/sparse/04_bottleneck.ipynb #a4af265b
+# %% ../../nbs/sparse/04_bottleneck.ipynb #a182efef
 @patch
 def attempt(self:Bottleneck,
             z:Tensor  # (B, ...) finite, not empty
@@ -153,7 +152,7 @@ def skip(self:Bottleneck,
     beside = (z - finite).detach()
     return z_q + beside, loss + beside.sum(), code
 
-# %% ../../nbs/sparse/04_bottleneck.ipynb #701f0d1c
+# %% ../../nbs/sparse/04_bottleneck.ipynb #2ad8716e
 @patch(as_prop=True)
 def precision(self:Bottleneck)->torch.dtype:
     "Floating-point type of the state, in which a bottleneck computes."
@@ -161,20 +160,20 @@ def precision(self:Bottleneck)->torch.dtype:
     return types[0] if types else torch.float32
 
 @patch
+@outside_graphs
 def forward(self:Bottleneck,
             z:Tensor  # (B, ...)
            )->tuple:  # z_q, like z; loss, a scalar; code
     "Replace z by what its code stands for; in training mode also learn."
     self.check_input(z)
     z = z.to(self.precision)
-    if torch.compiler.is_compiling() and not self.training: return self.process(z, False)  # graphs look at no values
     wrong, filled = self.survey(z)
     if wrong: return self.skip(z)
     learned = self.attempt(z) if self.training and filled else None
     if learned is not None: return learned
     return self.skip(z) if self.training and filled else self.process(z, False)
 
-# %% ../../nbs/sparse/04_bottleneck.ipynb #d99ef27f
+# %% ../../nbs/sparse/04_bottleneck.ipynb #87e59273
 def flags_and_state(module:nn.Module  # bottleneck or model
                    )->dict:  # name -> copy of a tensor, or plain value
     "All that a refused call must leave as it is: tensors, and plain attributes of every part."
