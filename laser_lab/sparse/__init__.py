@@ -20,8 +20,8 @@ names = {
         'raw_bits', 'read_sizes', 'repeated', 'set_tails', 'split_magnitude', 'step_number', 'stream_bits', 'use_odds',
         'usual_size', 'walk_code'],
     'dictionary': [
-        'DictionaryLearning', 'check_bottleneck', 'from_patches', 'quantize_code', 'step_size', 'to_levels',
-        'to_patches'],
+        'DictionaryLearning', 'check_bottleneck', 'check_patches', 'check_sparse', 'from_patches', 'quantize_code',
+        'step_size', 'to_levels', 'to_patches'],
     'estimator': [
         'ALLOWED', 'COUNT', 'SparseCoding', 'SparseDictionary', 'StreamLearner', 'as_tensor', 'atoms_per_signal',
         'first_components', 'keep_worst', 'remember', 'settled', 'to_csr'],
@@ -50,8 +50,8 @@ names = {
     'ranks': [
         'all_reduce', 'free_port', 'from_first_rank', 'gather_batch', 'num_ranks', 'run_on_ranks'],
     'scales': [
-        'FOREIGN', 'GaussianScales', 'LARGEST', 'SMALLEST_SCALE', 'add_uniform_noise', 'check_range',
-        'prediction_network', 'round_straight_through', 'to_scale_grid', 'unit_probability'],
+        'FOREIGN', 'GaussianScales', 'LARGEST', 'SMALLEST_SCALE', 'add_uniform_noise', 'check_maps', 'check_range',
+        'coder_bits', 'prediction_network', 'round_straight_through', 'to_scale_grid', 'unit_probability'],
     'vq': [
         'ResidualVectorQuantizer', 'VectorQuantizer', 'check_kmeans', 'check_quantizer', 'code_sums', 'exact_nearest',
         'follow_means', 'from_vectors', 'kmeans', 'nearest', 'nearest_in_chunk', 'power_of_two', 'rotate_and_scale',

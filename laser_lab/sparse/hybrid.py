@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ..bits import (decode_symbols, encode_symbols, read_number, symbol_bits, symbols_header,
                             write_numbers)
-from ..config import refusal, renamed
+from ..config import check_whole, refusal, renamed
+from .bottleneck import check_finite, transaction
 from .dictionary import from_patches
 from .ksvd import KSVDDictionaryLearning
 from .learning import learn_dictionary
@@ -97,7 +98,7 @@ def check_hybrid(num_coef_codes, quantization, num_quantizers, sparsity_level, r
     "Refuse impossible settings of the coefficient codebooks."
     if coef_bits is not None: raise refusal('coef_bits', coef_bits, 'None, since codebooks quantize the coefficients')
     for name, value in dict(num_coef_codes=num_coef_codes, num_quantizers=num_quantizers).items():
-        if value < 1: raise refusal(name, value, '1 or more')
+        check_whole(name, value)
     if quantization not in QUANTIZATIONS: raise refusal('quantization', quantization, ', '.join(QUANTIZATIONS))
     if quantization == 'product' and sparsity_level % num_quantizers:
         raise refusal('num_quantizers', num_quantizers, f'a divisor of sparsity_level = {sparsity_level}')
@@ -165,6 +166,7 @@ def choose(self:HybridQuantizer,
 
 # %% ../../nbs/sparse/08_hybrid.ipynb #f2cfe9ad
 @patch
+@transaction
 @torch.no_grad()
 def learn_book(self:HybridQuantizer,
                number:int,  # of the codebook
@@ -224,24 +226,45 @@ def split_tokens(self:HybridQuantizer,
 @patch
 def code_signals(self:HybridQuantizer,
                  signals:Tensor,  # (N, d)
-                 shape:tuple  # (B, h, w)
+                 shape:tuple,  # (B, h, w)
+                 learn:bool=False  # let the codebooks learn
                 )->Tensor:  # (B, S+Q, h, w) int64
-    "Pursuit and coefficient codebooks; in training mode the codebooks learn."
+    "Pursuit and coefficient codebooks."
     code = by_magnitude(pursuit(signals.detach(), self.matrix().detach(), self.sparsity_level, self.method))
-    codes = self.quantize(code.values.abs(), learn=self.training)
+    codes = self.quantize(code.values.abs(), learn)
     kept = SparseCode(code.indices, code.values.sign() * self.magnitudes(codes))
     tokens = torch.cat([to_tokens(kept, self.num_embeddings), codes], 1)
     return tokens.view(*shape, tokens.shape[1]).movedim(-1, 1)
 
 # %% ../../nbs/sparse/08_hybrid.ipynb #6689ebf8
 @patch
+def look_up(self:HybridQuantizer, code): # the map of tokens that are not checked
+    tokens, codes = self.split_tokens(code)
+    sparse = from_tokens(tokens, self.magnitudes(codes), self.num_embeddings)
+    return from_patches(sparse.reconstruct(self.matrix()), (len(code), *code.shape[2:]), self.patch_size)
+
+# %% ../../nbs/sparse/08_hybrid.ipynb #394b34b9
+@patch
+def check_tokens(self:HybridQuantizer,
+                 indices:Tensor  # (B, n, S+Q)
+                ):
+    "Refuse tokens out of range."
+    for position, (values, size) in enumerate(zip(indices.unbind(2), self.token_sizes())):
+        kind = 'atom token' if position < self.sparsity_level else 'coefficient code'
+        for value in values[(values < 0) | (values >= size)][:1].tolist():
+            raise refusal('indices', value, f'0 to {size - 1}', where=f'at position {position}', what=kind)
+
+@patch
 def decode(self:HybridQuantizer,
            code:Tensor  # (B, S+Q, h, w), as from `encode`
           )->Tensor:  # (B, D, H, W) float32
     "The map that the tokens stand for."
-    tokens, codes = self.split_tokens(code)
-    sparse = from_tokens(tokens, self.magnitudes(codes), self.num_embeddings)
-    return from_patches(sparse.reconstruct(self.matrix()), (len(code), *code.shape[2:]), self.patch_size)
+    width = len(self.token_sizes())
+    if code.ndim != 4 or code.shape[1] != width:
+        raise refusal('code', tuple(code.shape), f'(B, {width}, h, w)', what='shape')
+    if code.dtype.is_floating_point: raise refusal('code', code.dtype, 'whole numbers', what='dtype', error=TypeError)
+    self.check_tokens(code.flatten(2).mT)
+    return self.look_up(code.long())
 
 # %% ../../nbs/sparse/08_hybrid.ipynb #5c0bcba4
 @patch
@@ -312,21 +335,6 @@ def encode_to_indices(self:HybridQuantizer,
     code = self.encode(z)
     return code.flatten(2).mT.contiguous(), *code.shape[2:]
 
-@patch
-def check_tokens(self:HybridQuantizer,
-                 indices:Tensor,  # (B, H*W, S+Q)
-                 H:int,  # rows of patches
-                 W:int  # columns of patches
-                ):
-    "Refuse tokens of a wrong shape or out of range."
-    sizes = self.token_sizes()
-    if indices.ndim != 3 or indices.shape[1:] != (H * W, len(sizes)):
-        raise refusal('indices', tuple(indices.shape), f'(B, {H * W}, {len(sizes)}) for H={H}, W={W}', what='shape')
-    for position, (values, size) in enumerate(zip(indices.unbind(2), sizes)):
-        kind = 'atom token' if position < self.sparsity_level else 'coefficient code'
-        for value in values[(values < 0) | (values >= size)][:1].tolist():
-            raise refusal('indices', value, f'0 to {size - 1}', where=f'at position {position}', what=kind)
-
 # %% ../../nbs/sparse/08_hybrid.ipynb #57442ec2
 @patch
 def decode_from_indices(self:HybridQuantizer,
@@ -335,11 +343,14 @@ def decode_from_indices(self:HybridQuantizer,
                         W:int  # columns of patches
                        )->Tensor:  # (B, D, H*patch_size, W*patch_size)
     "The map of a sequence of tokens."
-    self.check_tokens(indices, H, W)
-    return self.decode(indices.mT.reshape(len(indices), -1, H, W))
+    width = len(self.token_sizes())
+    if indices.ndim != 3 or min(H, W) < 0 or indices.shape[1:] != (H * W, width):
+        raise refusal('indices', tuple(indices.shape), f'(B, {H * W}, {width}) for H={H}, W={W}', what='shape')
+    return self.decode(indices.mT.reshape(len(indices), width, H, W))
 
 # %% ../../nbs/sparse/08_hybrid.ipynb #bd561595
 @patch
+@transaction
 @torch.no_grad()
 def fit(self:HybridQuantizer,
         z:Tensor,  # (B, D, H, W) maps whose patches are the training signals
@@ -348,9 +359,12 @@ def fit(self:HybridQuantizer,
        ):
     "Learn dictionary and codebooks from maps, at once and without gradient."
     signals, shape = self.signals(z)
+    check_finite('z', z)
     if dictionary is None:
         how = dict(iterations=iterations, pursuit_method=self.method)
         dictionary = learn_dictionary(signals, self.num_embeddings, self.sparsity_level, **how)
+    if dictionary.shape != self.dictionary.shape:
+        raise refusal('dictionary', tuple(dictionary.shape), tuple(self.dictionary.shape), what='shape')
     self.dictionary.copy_(dictionary)
     self.initialised.fill_(True)
     for book in self.books: book.initialised.fill_(False)

@@ -10,7 +10,8 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor
 
-from ..config import refusal
+from ..config import check_whole, refusal
+from .bottleneck import transaction
 from .dictionary import DictionaryLearning
 from .learning import learning_step, repeated_atoms, replace_atoms
 from .pursuit import SparseCode, pursuit, unit_columns
@@ -39,9 +40,9 @@ def online_step(dictionary:Tensor,  # (d, K)
 # %% ../../nbs/sparse/07_ksvd.ipynb #e071bbbe
 def check_updates(ksvd_iterations, dict_learning_rate, revive_after, repeat_limit):
     "Refuse impossible settings of the dictionary updates."
-    if ksvd_iterations < 0: raise refusal('ksvd_iterations', ksvd_iterations, '0 or more')
+    check_whole('ksvd_iterations', ksvd_iterations, 0)
     if not dict_learning_rate > 0: raise refusal('dict_learning_rate', dict_learning_rate, 'above 0')
-    if revive_after is not None and revive_after < 1: raise refusal('revive_after', revive_after, 'None or 1 and more')
+    if revive_after is not None: check_whole('revive_after', revive_after, allowed='None or 1 and more')
     if not 0 < repeat_limit <= 1: raise refusal('repeat_limit', repeat_limit, 'above 0, up to 1')
 
 # %% ../../nbs/sparse/07_ksvd.ipynb #fc370985
@@ -90,6 +91,7 @@ def hold_dictionary(self:KSVDDictionaryLearning):
 
 # %% ../../nbs/sparse/07_ksvd.ipynb #f94c479b
 @patch
+@transaction
 def ksvd_update(self:KSVDDictionaryLearning,
                 patches:Tensor  # (B, h*w, d) this rank's patches, image by image
                )->tuple[Tensor, Tensor, Tensor]:  # uses of each atom (K,), signals (N, d) of all ranks, norms of their residuals (N,)
@@ -103,6 +105,7 @@ def ksvd_update(self:KSVDDictionaryLearning,
 
 # %% ../../nbs/sparse/07_ksvd.ipynb #11129993
 @patch
+@transaction
 def online_update(self:KSVDDictionaryLearning,
                   patches:Tensor  # (B, h*w, d) this rank's patches, image by image
                  )->tuple[Tensor, Tensor, Tensor]:  # uses of each atom (K,), this rank's signals (N, d), norms of their residuals (N,)
@@ -117,6 +120,7 @@ def online_update(self:KSVDDictionaryLearning,
 
 # %% ../../nbs/sparse/07_ksvd.ipynb #1225104b
 @patch
+@transaction
 def refresh(self:KSVDDictionaryLearning,
             counts:Tensor,  # (K,) uses of each atom in this batch, over all ranks
             signals:Tensor,  # (N, d)
@@ -135,6 +139,7 @@ def refresh(self:KSVDDictionaryLearning,
 
 # %% ../../nbs/sparse/07_ksvd.ipynb #f40da472
 @patch
+@transaction
 @torch.no_grad()
 def learn_from(self:KSVDDictionaryLearning,
                patches:Tensor  # (B, h*w, d) patches of a training batch, image by image

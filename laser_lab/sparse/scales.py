@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SMALLEST_SCALE', 'LARGEST', 'FOREIGN', 'unit_probability', 'round_straight_through', 'add_uniform_noise',
-           'to_scale_grid', 'prediction_network', 'GaussianScales', 'check_range']
+           'to_scale_grid', 'prediction_network', 'GaussianScales', 'check_maps', 'check_range', 'coder_bits']
 
 # %% ../../nbs/sparse/09_scales.ipynb #8372f2db
 import zlib
@@ -16,9 +16,10 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from ..bits import (bytes_to_words, check_work, pad_for_work, read_numbers, read_shape, seal, unseal,
+from ..bits import (bytes_needed, bytes_to_words, check_work, pad_for_work, read_numbers, read_shape, seal, unseal,
                             words_to_bytes, write_numbers, write_shape)
-from ..config import refusal
+from ..config import check_whole, refusal
+from .bottleneck import Bottleneck
 from ..transforms.dwt import check_scales
 
 # %% ../../nbs/sparse/09_scales.ipynb #595f5f99
@@ -55,7 +56,7 @@ def prediction_network(embedding_dim:int,  # D, channels of a map
     last = nn.Conv2d(num_hiddens, 2 * embedding_dim, 3, padding=1)
     return nn.Sequential(first, nn.GELU(), last)
 
-class GaussianScales(nn.Module):
+class GaussianScales(Bottleneck):
     """Round latent maps [(B, D, h_l, w_l)] from coarse to fine, each twice as large as the one before.
 
     `z_q, loss, code = bottleneck(z)`; the loss is `rate_weight` times bits per pixel,
@@ -69,7 +70,8 @@ class GaussianScales(nn.Module):
                  stride:int=4  # pixels of the image per step of the finest map
                 ):
         super().__init__()
-        if num_scales < 1: raise refusal('num_scales', num_scales, '1 or more')
+        for name, value in dict(num_scales=num_scales, embedding_dim=embedding_dim, stride=stride).items():
+            check_whole(name, value)
         self.embedding_dim, self.rate_weight, self.pixels_per_step = embedding_dim, rate_weight, stride**2
         self.num_embeddings, self.channels = num_scales * embedding_dim, [embedding_dim] * num_scales
         self.first = nn.Parameter(torch.zeros(1, 2 * embedding_dim, 1, 1))
@@ -82,8 +84,9 @@ def entropy_parameters(self:GaussianScales,
                        coarser:Tensor|None,  # (B, D, h/2, w/2) decoded map, or None for the coarsest map
                        level:int  # 0 for the coarsest map
                       )->tuple[Tensor, Tensor]:  # mean and standard deviation, (B, D, h, w), or (1, D, 1, 1) for the coarsest map
-    "Means and scales of a map, predicted from the coarser one."
-    known = self.first if coarser is None else self.predictions[level - 1](F.interpolate(coarser, scale_factor=2))
+    "Means and scales of a map, predicted from the coarser one; in full precision, since decoders must agree on them."
+    with torch.autocast(self.first.device.type, enabled=False):
+        known = self.first if coarser is None else self.predictions[level - 1](F.interpolate(coarser, scale_factor=2))
     mean, scale = known.chunk(2, 1)
     return mean, SMALLEST_SCALE + F.softplus(scale)
 
@@ -94,10 +97,12 @@ def forward(self:GaussianScales,
            )->tuple[list, Tensor, list]:  # rounded maps; loss (scalar); code
     "Quantize map by map; the loss is the weighted rate."
     check_scales(z, self.channels)
+    z = [m.to(self.precision) for m in z]
+    if not z[0].numel(): return z, sum(m.sum() for m in z), [m.long() for m in z]
     z_q, code, bits, coarser = [], [], 0., None
     for level, m in enumerate(z):
         mean, scale = self.entropy_parameters(coarser, level)
-        offset = m.float() - mean
+        offset = m - mean
         if not self.training and not offset.isfinite().all():
             raise refusal(f'z[{level}]', 'NaN or infinity', 'finite numbers')
         sample = add_uniform_noise(offset) if self.training else offset.round()
@@ -108,25 +113,24 @@ def forward(self:GaussianScales,
     return z_q, self.rate_weight * bits / (m[:, 0].numel() * self.pixels_per_step), code
 
 # %% ../../nbs/sparse/09_scales.ipynb #1df3127b
+def check_maps(code, channels): # what a decoder is given
+    "Refuse maps of wrong shapes and numbers that are not whole."
+    check_scales(code, channels, 'code')
+    for level, k in enumerate(code):
+        wrong = k[(k != k.round()) | ~k.isfinite()] if k.dtype.is_floating_point else k[:0]
+        if wrong.numel(): raise refusal(f'code[{level}]', wrong.flatten()[0].item(), 'whole numbers')
+
 @patch
 @torch.no_grad()
 def decode(self:GaussianScales,
            code:list  # whole numbers (B, D, h_l, w_l) from coarse to fine
           )->list:  # rounded maps
     "The maps that a code stands for."
+    check_maps(code, self.channels)
+    if not code[0].numel(): return [k.to(self.precision) for k in code]
     z_q = []
     for level, k in enumerate(code): z_q.append(self.entropy_parameters(z_q[-1] if z_q else None, level)[0] + k)
     return z_q
-
-@patch
-@torch.no_grad()
-def bits(self:GaussianScales,
-         code:list  # whole numbers from coarse to fine
-        )->float:  # bits
-    "Length of the compressed code, without writing it."
-    z_q = self.decode(code)
-    scales = [self.coder_scales(z_q, level, k).to(k.device) for level, k in enumerate(code)]
-    return sum(-unit_probability(k, scale).log2().sum().item() for k, scale in zip(code, scales))
 
 @patch
 def coder_scales(self:GaussianScales, z_q, level, like): # standard deviations of a map, float64, from the coder's grid
@@ -155,6 +159,12 @@ def _work(values): # entries of tables, as in `laser_lab.bits`, that take as lon
 def _checksum(code): # of all numbers
     return zlib.crc32(b''.join(k.cpu().numpy().astype('<i4').tobytes() for k in code))
 
+def _largest(code): # magnitude of each map, at least 1
+    return [max(1, int(k.abs().max())) if k.numel() else 1 for k in code]
+
+def _header(code, largest): # shape of the coarsest map, magnitudes, checksum
+    return write_shape(code[0].shape) + write_numbers([*largest, _checksum(code)])
+
 def _decode_map(coder, largest, scales): # the next map of a stream
     try: found = coder.decode(_coder_model(largest), np.zeros(scales.numel()), scales.flatten().numpy())
     except AssertionError as e: raise ValueError(FOREIGN) from e
@@ -174,11 +184,11 @@ def compress(self:GaussianScales,
     check_scales(code, self.channels, 'code')
     check_range(code)
     coder, z_q = constriction.stream.queue.RangeEncoder(), self.decode(code)
-    largest = [max(1, int(k.abs().max())) if k.numel() else 1 for k in code]
+    largest = _largest(code)
     for level, (k, most) in enumerate(zip(code, largest)):
         scales = self.coder_scales(z_q, level, k).flatten().numpy()
         coder.encode(k.cpu().flatten().numpy().astype(np.int32), _coder_model(most), np.zeros_like(scales), scales)
-    header = write_shape(code[0].shape) + write_numbers([*largest, _checksum(code)])
+    header = _header(code, largest)
     written = pad_for_work(words_to_bytes(coder.get_compressed()), _work(sum(k.numel() for k in code)))
     return seal(header + written, ('scales', len(code), self.embedding_dim))
 
@@ -213,6 +223,32 @@ def decompress(self:GaussianScales,
         z_q.append(mean + code[-1])
     if _checksum(code) != checksum: raise ValueError(FOREIGN)
     return code
+
+# %% ../../nbs/sparse/09_scales.ipynb #d6e7c724
+def coder_bits(numbers:Tensor,  # whole numbers, any shape
+               scales:Tensor,  # standard deviations of the coder, same shape
+               largest:int  # end of the range, -largest to largest
+              )->Tensor:  # float64, same shape
+    "What each number takes in the range coder: minus the logarithm of its share of 2**24."
+    numbers, free = numbers.double(), 2**24 - 1 - 2 * largest
+    def below(edge): return (free * torch.special.ndtr(edge / scales)).floor() + numbers + largest
+    left = torch.where(numbers > -largest, below(numbers - .5), 0)
+    right = torch.where(numbers < largest, below(numbers + .5) + 1, 2**24)
+    return 24 - (right - left).log2()
+
+@patch
+@torch.no_grad()
+def bits(self:GaussianScales,
+         code:list  # whole numbers from coarse to fine
+        )->float:  # bits
+    "Length of the compressed code, without writing it."
+    check_maps(code, self.channels)
+    check_range(code)
+    z_q, largest, total = self.decode(code), _largest(code), 0.
+    for level, (k, most) in enumerate(zip(code, largest)):
+        total += coder_bits(k, self.coder_scales(z_q, level, k).to(k.device), most).sum().item()
+    padded = 8 * bytes_needed(_work(sum(k.numel() for k in code)))
+    return 8 * (len(_header(code, largest)) + 4) + max(total, padded)
 
 # %% ../../nbs/sparse/09_scales.ipynb #0453dc93
 @patch
