@@ -74,7 +74,8 @@ class ReconstructionLoss(nn.Module):
         if 'perceptual' in self.weights: _need_backbone(perceptual_weights)
         self.losses = {name: known[name] for name in self.weights}
 
-    def forward(self, x_recon:Tensor, x:Tensor): # (B, C, H, W) each -> scalar, dict of scalars
+    def forward(self, x_recon:Tensor, x:Tensor): # (B, C, H, W) each -> scalar, dict of scalars, in float32 at least
+        x_recon, x = (t.to(torch.promote_types(t.dtype, torch.float32)) for t in (x_recon, x))
         parts = {name: loss(x_recon, x) for name, loss in self.losses.items()}
         return sum(self.weights[name] * part for name, part in parts.items()), parts
 

@@ -33,9 +33,9 @@ def from_vectors(vectors:Tensor,  # (B*H*W, D)
                  shape:tuple  # (B, H, W)
                 )->Tensor:  # (B, D, H, W)
     "The feature map whose vectors these are."
-    return vectors.reshape(*shape, -1).movedim(-1, 1)
+    return vectors.reshape(*shape, vectors.shape[1]).movedim(-1, 1)
 
-# %% ../../nbs/sparse/05_vq.ipynb #8a5f3aae
+# %% ../../nbs/sparse/05_vq.ipynb #c6be973b
 def power_of_two(size:Tensor  # not negative, any shape
                 )->Tensor:  # same shape; 1 for 0, and for what is not finite
     "The largest power of two that is not above a size: dividing by it moves the exponent and keeps the digits."
@@ -43,7 +43,7 @@ def power_of_two(size:Tensor  # not negative, any shape
     mantissa, exponent = torch.where(known, size, 1).frexp()
     return torch.ldexp(torch.ones_like(mantissa), exponent - 1)
 
-# %% ../../nbs/sparse/05_vq.ipynb #a9d0dee7
+# %% ../../nbs/sparse/05_vq.ipynb #6b67699a
 def exact_nearest(vectors:Tensor,  # (N, D)
                   codebook:Tensor  # (K, D)
                  )->Tensor:  # (N,) int64
@@ -118,7 +118,7 @@ def code_sums(vectors:Tensor,  # (N, D)
     sums = vectors.new_zeros(num_codes, vectors.shape[1]).index_add_(0, indices, vectors)
     return torch.bincount(indices, minlength=num_codes).to(vectors.dtype), sums
 
-# %% ../../nbs/sparse/05_vq.ipynb #40bd7daf
+# %% ../../nbs/sparse/05_vq.ipynb #c19d45e0
 def check_kmeans(vectors, num_clusters, iterations, max_vectors):
     "Refuse impossible arguments of `kmeans`."
     if vectors.ndim != 2 or not len(vectors):
@@ -154,7 +154,7 @@ def straight_through(z:Tensor,  # what the encoder gave
     "Pass the gradient unchanged (Bengio et al., 2013)."
     return z_q.detach() + (z - z.detach())
 
-# %% ../../nbs/sparse/05_vq.ipynb #6339aaa8
+# %% ../../nbs/sparse/05_vq.ipynb #aa3c6a9b
 def unit_rows(vectors:Tensor  # (N, D)
              )->tuple[Tensor, Tensor]:  # rows at unit length (N, D), zero where they were; their lengths (N, 1)
     "Scale every row to unit length, whatever its unit."
@@ -245,7 +245,7 @@ def assign(self:VectorQuantizer, z): # number of the nearest codeword at every p
 def look_up(self:VectorQuantizer, indices): # the codewords with these numbers, which are not checked
     return from_vectors(self.codebook[indices.flatten()], indices.shape)
 
-# %% ../../nbs/sparse/05_vq.ipynb #1a3f738c
+# %% ../../nbs/sparse/05_vq.ipynb #f99977ce
 @patch
 def encode(self:VectorQuantizer,
            z:Tensor  # (B, D, H, W)
@@ -435,7 +435,7 @@ def code_stages(self:ResidualVectorQuantizer,
 def look_up(self:ResidualVectorQuantizer, code): # sum of the codewords of a code that is not checked
     return sum(stage.look_up(part) for stage, part in zip(self.stages, code.unbind(1)))
 
-# %% ../../nbs/sparse/05_vq.ipynb #ebe58c14
+# %% ../../nbs/sparse/05_vq.ipynb #b10715d4
 @patch
 def quantization_loss(self:ResidualVectorQuantizer,
                       z:Tensor,  # (B, D, H, W)
