@@ -11,7 +11,7 @@ names = {
         'denoise', 'guaranteed_sparsity', 'kept_share', 'mutual_coherence', 'overcomplete_dct', 'patch_pixels',
         'patch_starts', 'split_mean', 'structured_patches', 'support_stability', 'usage_entropy'],
     'bottleneck': [
-        'Bottleneck', 'NonFiniteError', 'ON_NONFINITE', 'all_finite', 'check_finite', 'check_refusal', 'check_symbols',
+        'Bottleneck', 'NonFiniteError', 'ON_NONFINITE', 'all_finite', 'check_finite', 'check_indices', 'check_refusal',
         'flags_and_state', 'keep_precision', 'mean_square', 'transaction'],
     'coding': [
         'ContextTables', 'FloatModel', 'LevelModel', 'MAGNITUDES', 'NoModel', 'SLOTS', 'TINY', 'canonical',

@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from ..config import check_whole, refusal
-from .bottleneck import Bottleneck, check_finite, check_symbols, mean_square, transaction
+from .bottleneck import Bottleneck, check_finite, check_indices, mean_square, transaction
 from .coding import canonical, code_length, decode_code, encode_code
 from .learning import atoms_from_signals, learn_dictionary
 from .pursuit import PURSUIT_METHODS, SparseCode, pursuit, unit_columns
@@ -206,7 +206,7 @@ def check_sparse(code:SparseCode,  # to be decoded
         raise refusal('code', shapes, 'both (N, S)', what='shapes of indices and values')
     if code.shape is None or len(code.shape) != 3 or prod(code.shape) != len(code.indices):
         raise refusal('code', code.shape, f'(B, h, w) of {len(code.indices)} patches', what='shape')
-    check_symbols('code.indices', code.indices, num_atoms)
+    check_indices('code.indices', code.indices, num_atoms)
     check_finite('code.values', code.values.detach())
 
 # %% ../../nbs/sparse/06_dictionary.ipynb #50c7c54e

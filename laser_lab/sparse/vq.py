@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..bits import decode_symbols, encode_symbols, symbol_bits
 from ..config import check_whole, refusal
-from .bottleneck import Bottleneck, check_finite, check_symbols, mean_square, transaction
+from .bottleneck import Bottleneck, check_finite, check_indices, mean_square, transaction
 from .ranks import all_reduce, from_first_rank, gather_batch
 
 # %% ../../nbs/sparse/05_vq.ipynb #c4e5bc2a
@@ -261,7 +261,7 @@ def decode(self:VectorQuantizer,
           )->Tensor:  # (B, D, H, W) float32
     "The codewords with these numbers."
     if indices.ndim != 3: raise refusal('indices', tuple(indices.shape), '(B, H, W)', what='shape')
-    return self.look_up(check_symbols('indices', indices, self.num_embeddings))
+    return self.look_up(check_indices('indices', indices, self.num_embeddings))
 
 # %% ../../nbs/sparse/05_vq.ipynb #10cd296a
 @patch
@@ -415,7 +415,7 @@ def decode(self:ResidualVectorQuantizer,
     "The sum of the codewords of all stages."
     if code.ndim != 4 or code.shape[1] != len(self.stages):
         raise refusal('code', tuple(code.shape), f'(B, {len(self.stages)}, H, W)', what='shape')
-    return self.look_up(check_symbols('code', code, self.stages[0].num_embeddings))
+    return self.look_up(check_indices('code', code, self.stages[0].num_embeddings))
 
 # %% ../../nbs/sparse/05_vq.ipynb #346c14cc
 @patch
