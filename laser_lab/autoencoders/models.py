@@ -15,12 +15,12 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers import Decoder, Encoder, ScaleDecoder, ScaleEncoder
+from .layers import LAYOUTS, ScaleDecoder, ScaleEncoder
 from ..bits import (decode_symbols, encode_symbols, read_checkpoint, read_numbers, seal, symbol_bits, unseal,
                             write_numbers)
-from ..config import (Config, ConfigError, choice, entry_for, from_preset, is_a, refusal, register, to_preset,
-                              within)
-from ..sparse.bottleneck import Bottleneck, check_finite, mean_square
+from ..config import (Config, ConfigError, choice, entry_for, from_preset, is_a, listof, refusal, register,
+                              to_preset, within)
+from ..sparse.bottleneck import Bottleneck, all_finite, check_finite, mean_squared_error, snapshot
 from ..sparse.dictionary import DictionaryLearning
 from ..sparse.ksvd import KSVDDictionaryLearning
 from ..sparse.scales import GaussianScales
@@ -37,6 +37,9 @@ class AutoencoderConfig(Config):
     num_residual_blocks:int = within(2, 0, 64) # residual blocks in each half
     num_residual_hiddens:int = within(64, 1, 4096) # channels inside a residual block
     num_downsamples:int = within(2, 1, 6) # halvings of height and width; the stride is 2 to this power
+    layout:str = choice('laser_lab', 'original') # layers of encoder and decoder: ours, or those of the LASER project, with batch normalisation
+    mean:list[float] = listof(.5, low=-1e3, high=1e3) # what is subtracted from images in [0, 1], for all channels or one for each
+    std:list[float] = listof(.5, low=1e-6, high=1e3) # what they are then divided by
     pad:str = choice('refuse', 'reflect', 'replicate') # what happens to images whose sides do not divide by the stride
     commitment_cost:float = within(0.25, 0., 100.) # weight of the loss that ties the encoder to its code
     learning_rate:float = within(1e-4, 1e-8, 1.) # step size of Adam
@@ -48,9 +51,22 @@ class AutoencoderConfig(Config):
     perceptual_weights:str|None = None # local file with the backbone weights of LPIPS
 
     def check(self):
+        self.check_images()
         if self.perceptual_weight and not self.perceptual_weights:
             allowed = f'0 without {self.where()}.perceptual_weights, a local file, since nothing is downloaded'
             raise refusal(f'{self.where()}.perceptual_weight', self.perceptual_weight, allowed, error=ConfigError)
+
+# %% ../../nbs/autoencoders/02_models.ipynb #5455cacd
+@patch
+def check_images(self:AutoencoderConfig):
+    "Refuse layers that do not exist, and statistics of other channels than the image has."
+    if self.layout == 'original' and self.num_downsamples != 2:
+        field, where = f'{self.where()}.num_downsamples', f"with {self.where()}.layout = 'original'"
+        raise refusal(field, self.num_downsamples, 2, where, error=ConfigError)
+    for name in ('mean', 'std'):
+        given, allowed = getattr(self, name), f'one number, or one for each of {self.in_channels} channels'
+        if len(given) not in (1, self.in_channels):
+            raise refusal(f'{self.where()}.{name}', given, allowed, error=ConfigError)
 
 # %% ../../nbs/autoencoders/02_models.ipynb #b69ae89e
 @dataclass
@@ -106,6 +122,12 @@ class HierarchicalConfig(AutoencoderConfig):
     rate_weight:float = within(1e-3, 0., 1e3) # weight of the rate, in mean squared error per bit per pixel: 1 / (255**2 * lambda) of learned codecs
     prediction_hiddens:int = within(48, 1, 4096) # channels of the networks that predict a scale from the coarser one
 
+    def check(self):
+        super().check()
+        if self.layout != 'laser_lab':
+            field, where = f'{self.where()}.layout', 'with several scales'
+            raise refusal(field, self.layout, "'laser_lab'", where, error=ConfigError)
+
 # %% ../../nbs/autoencoders/02_models.ipynb #a74a10f3
 def _configured(cls, cfg, overrides): # a configuration from either way of calling
     if cfg is None: return cls(**overrides)
@@ -128,9 +150,10 @@ class Autoencoder(nn.Module):
         self.make_layers(c, {name: getattr(c, name) for name in shared})
 
     def make_layers(self, c, shared):
-        self.encoder = nn.Sequential(Encoder(c.in_channels, **shared), nn.Conv2d(c.num_hiddens, c.embedding_dim, 1))
+        encoder, decoder = LAYOUTS[c.layout]
+        self.encoder = nn.Sequential(encoder(c.in_channels, **shared), nn.Conv2d(c.num_hiddens, c.embedding_dim, 1))
         self.bottleneck = self.make_bottleneck(c)
-        self.decoder = Decoder(c.in_channels, c.embedding_dim, **shared)
+        self.decoder = decoder(c.in_channels, c.embedding_dim, **shared)
 
     def bits(self, code)->float: return self.bottleneck.bits(code)
 
@@ -162,6 +185,13 @@ def check_image(self:Autoencoder,
     if not x.dtype.is_floating_point:
         raise refusal('x', x.dtype, 'a floating-point type, values from 0 to 1', what='dtype', error=TypeError)
 
+# %% ../../nbs/autoencoders/02_models.ipynb #b6e68c4a
+@patch
+def statistics(self:Autoencoder, x:Tensor # images or reconstructions, for their dtype and device
+              )->tuple: # (1 or C, 1, 1) each
+    "Mean and standard deviation by which images are normalised."
+    return tuple(x.new_tensor(values).view(-1, 1, 1) for values in (self.cfg.mean, self.cfg.std))
+
 # %% ../../nbs/autoencoders/02_models.ipynb #09a2167b
 @patch
 def encode(self:Autoencoder,
@@ -169,23 +199,46 @@ def encode(self:Autoencoder,
           )->Tensor: # (B, embedding_dim, h, w) latent image before the bottleneck
     self.check_image(x)
     x = _in_precision_of(self.encoder, x)
-    return self.encoder(2 * pad_to_multiple(x, self.stride, self.cfg.pad, small='replicate') - 1)
+    mean, std = self.statistics(x)
+    return self.encoder((pad_to_multiple(x, self.stride, self.cfg.pad, small='replicate') - mean) / std)
 
 @patch
 def decode(self:Autoencoder,
            z_q:Tensor # (B, embedding_dim, h, w) quantized latent image
           )->Tensor:  # (B, C, H, W), around [0, 1]
-    return (self.decoder(_in_precision_of(self.decoder, z_q)) + 1) / 2
+    x = self.decoder(_in_precision_of(self.decoder, z_q))
+    mean, std = self.statistics(x)
+    return x * std + mean
+
+# %% ../../nbs/autoencoders/02_models.ipynb #f6bb3938
+@patch
+def pass_through(self:Autoencoder, x): # reconstruction, loss, code, latent images
+    z = self.encode(x)
+    z_q, loss, code = self.bottleneck(z)
+    return self.decode(z_q)[..., :x.shape[-2], :x.shape[-1]], loss, code, z if isinstance(z, list) else [z]
+
+@patch
+def keep_statistics(self:Autoencoder,
+                    statistics:list, # buffers
+                    x:Tensor # (B, C, H, W) in [0, 1]
+                   )->tuple: # as from `pass_through`
+    "Pass a batch through; afterwards the running statistics are finite, and the old ones if anything was wrong."
+    put_back = snapshot(statistics)
+    try: result = self.pass_through(x)
+    except BaseException:
+        put_back()
+        raise
+    if not (len(x) and all(map(all_finite, statistics))): put_back()
+    return result
 
 @patch
 def forward(self:Autoencoder,
             x:Tensor, # (B, C, H, W) in [0, 1]
             return_latents:bool=False # give the encoder's latent images too
            )->tuple:  # reconstruction (B, C, H, W), bottleneck loss, code; on request the latent images, from coarse to fine
-    z = self.encode(x)
-    z_q, loss, code = self.bottleneck(z)
-    out = self.decode(z_q)[..., :x.shape[-2], :x.shape[-1]], loss, code
-    return (*out, z if isinstance(z, list) else [z]) if return_latents else out
+    statistics = [*self.encoder.buffers(), *self.decoder.buffers()] if self.training else []
+    result = self.keep_statistics(statistics, x) if statistics else self.pass_through(x)
+    return result if return_latents else result[:3]
 
 # %% ../../nbs/autoencoders/02_models.ipynb #987afdf1
 class VQVAE(Autoencoder):
@@ -322,7 +375,7 @@ class IntegerBottleneck(Bottleneck):
     def process(self, z, learn): # nothing is learned here: `learn` is for derived classes
         code = self.encode(z.detach())
         z_q = self.decode(code)
-        return z_q + (z - z.detach()), self.commitment_cost * mean_square(z, z_q.detach()), code
+        return z_q + (z - z.detach()), self.commitment_cost * mean_squared_error(z, z_q.detach()), code
 
 # %% ../../nbs/autoencoders/02_models.ipynb #2af20325
 @patch

@@ -12,7 +12,7 @@ names = {
         'patch_starts', 'split_mean', 'structured_patches', 'support_stability', 'usage_entropy'],
     'bottleneck': [
         'Bottleneck', 'NonFiniteError', 'ON_NONFINITE', 'all_finite', 'check_finite', 'check_indices', 'check_refusal',
-        'flags_and_state', 'keep_precision', 'mean_square', 'transaction'],
+        'flags_and_state', 'keep_precision', 'mean_squared_error', 'snapshot', 'transaction'],
     'coding': [
         'ContextTables', 'FloatModel', 'LevelModel', 'MAGNITUDES', 'NoModel', 'SLOTS', 'TINY', 'canonical',
         'chance_upper', 'check_code', 'check_shapes', 'code_length', 'code_next_atom', 'code_sets', 'code_signals',

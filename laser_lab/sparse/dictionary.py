@@ -16,7 +16,7 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from ..config import check_whole, refusal
-from .bottleneck import Bottleneck, check_finite, check_indices, mean_square, transaction
+from .bottleneck import Bottleneck, check_finite, check_indices, mean_squared_error, transaction
 from .coding import canonical, code_length, decode_code, encode_code
 from .learning import atoms_from_signals, learn_dictionary
 from .pursuit import PURSUIT_METHODS, SparseCode, pursuit, unit_columns
@@ -241,8 +241,8 @@ def bottleneck_loss(self:DictionaryLearning,
                     z_q:Tensor  # its reconstruction
                    )->Tensor:  # scalar
     "Commitment term, and the dictionary term where the dictionary has a gradient."
-    loss = self.commitment_cost * mean_square(z, z_q.detach())
-    return loss + self.dictionary_weight * mean_square(z_q, z.detach()) if self.dictionary.requires_grad else loss
+    loss = self.commitment_cost * mean_squared_error(z, z_q.detach())
+    return loss + self.dictionary_weight * mean_squared_error(z_q, z.detach()) if self.dictionary.requires_grad else loss
 
 # %% ../../nbs/sparse/06_dictionary.ipynb #bc19fb57
 @patch

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from ..bits import (bytes_needed, bytes_to_words, check_work, pad_for_work, read_numbers, read_shape, seal, unseal,
-                            words_to_bytes, write_numbers, write_shape)
+from ..bits import (bytes_needed, bytes_to_words, check_work, pad_for_work, read_numbers, read_shape, seal,
+                            unseal, words_to_bytes, write_numbers, write_shape)
 from ..config import check_whole, refusal
 from .bottleneck import Bottleneck
 from ..transforms.dwt import check_scales

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..bits import decode_symbols, encode_symbols, symbol_bits
 from ..config import check_whole, refusal
-from .bottleneck import Bottleneck, check_finite, check_indices, mean_square, transaction
+from .bottleneck import Bottleneck, check_finite, check_indices, mean_squared_error, transaction
 from .ranks import all_reduce, from_first_rank, gather_batch
 
 # %% ../../nbs/sparse/05_vq.ipynb #c4e5bc2a
@@ -78,8 +78,8 @@ def nearest(vectors:Tensor,  # (N, D)
     with torch.autocast(vectors.device.type, enabled=False):
         centred = codebook - middle
         unit = power_of_two(centred.abs().amax(1).median())
-        parts = [nearest_in_chunk((part - middle) / unit, centred / unit, (part, codebook)) for part in vectors.split(rows)]
-        return torch.cat(parts)
+        def work(part): return nearest_in_chunk((part - middle) / unit, centred / unit, (part, codebook))
+        return torch.cat([work(part) for part in vectors.split(rows)])
 
 # %% ../../nbs/sparse/05_vq.ipynb #be3d9740
 def square_distances(vectors:Tensor,  # (N, D)
@@ -192,7 +192,8 @@ def follow_means(codebook:Tensor,  # (K, D), changed in place
 # %% ../../nbs/sparse/05_vq.ipynb #85463a34
 def check_quantizer(num_embeddings, embedding_dim, codebook_update, decay, revive_after):
     "Refuse impossible settings of a quantizer."
-    for name, value in dict(num_embeddings=num_embeddings, embedding_dim=embedding_dim).items(): check_whole(name, value)
+    check_whole('num_embeddings', num_embeddings)
+    check_whole('embedding_dim', embedding_dim)
     if codebook_update not in ('ema', 'gradient'): raise refusal('codebook_update', codebook_update, 'ema, gradient')
     if not 0 <= decay < 1: raise refusal('decay', decay, 'from 0 up to, not including, 1')
     if revive_after is not None: check_whole('revive_after', revive_after, allowed='None or 1 and more')
@@ -314,8 +315,8 @@ def quantization_loss(self:VectorQuantizer,
                       z_q:Tensor  # its codewords
                      )->Tensor:  # scalar
     "Commitment term, and the codebook term in gradient mode."
-    loss = self.commitment_cost * mean_square(z, z_q.detach())
-    return loss + mean_square(z_q, z.detach()) if self.codebook_update == 'gradient' else loss
+    loss = self.commitment_cost * mean_squared_error(z, z_q.detach())
+    return loss + mean_squared_error(z_q, z.detach()) if self.codebook_update == 'gradient' else loss
 
 @patch
 def code_and_learn(self:VectorQuantizer,
