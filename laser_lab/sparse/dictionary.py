@@ -242,7 +242,8 @@ def bottleneck_loss(self:DictionaryLearning,
                    )->Tensor:  # scalar
     "Commitment term, and the dictionary term where the dictionary has a gradient."
     loss = self.commitment_cost * mean_squared_error(z, z_q.detach())
-    return loss + self.dictionary_weight * mean_squared_error(z_q, z.detach()) if self.dictionary.requires_grad else loss
+    if not self.dictionary.requires_grad: return loss
+    return loss + self.dictionary_weight * mean_squared_error(z_q, z.detach())
 
 # %% ../../nbs/sparse/06_dictionary.ipynb #bc19fb57
 @patch
