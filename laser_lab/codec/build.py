@@ -16,10 +16,9 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 
-from ..bits import read_checkpoint
+from ..bits import model_config, model_tensors, model_with, read_checkpoint
 from .hpcm import HPCM, CodecConfig, HPCMConfig
-from .weconv import WeConvene, WeConveneConfig
-from ..config import ConfigError, choice, entry_for, from_preset, is_a, refusal, register, to_preset, within
+from ..config import ConfigError, choice, entry_for, is_a, refusal, register, to_preset, within
 
 # %% ../../nbs/codec/12_build.ipynb #f76df829
 @dataclass
@@ -68,7 +67,6 @@ def build_codec(cfg:CodecConfig # of a registered kind
     raise refusal('cfg', type(cfg).__name__, kinds, what='type', error=TypeError)
 
 build_codec.register(HPCMConfig, HPCM)
-build_codec.register(WeConveneConfig, lambda cfg: WeConvene(cfg=cfg))
 
 @build_codec.register(CompressAIConfig)
 def _(cfg):
@@ -119,14 +117,12 @@ def codec_from(checkpoint:dict, # 'hyper_parameters' with the model's configurat
                path             # where it comes from, for the message
               )->nn.Module:     # in evaluation mode
     "The codec inside a checkpoint."
-    values, state = (checkpoint.get(k, {}) for k in ('hyper_parameters', 'state_dict'))
-    cfg = from_preset('model', values['model']) if 'model' in values else None
+    values = checkpoint.get('hyper_parameters')
+    cfg = model_config(values['model'], path) if isinstance(values, dict) and 'model' in values else None
     if not is_a(cfg, CodecConfig):
-        raise ValueError(f'{path}: no codec inside; '
+        raise ConfigError(f'{path}: no codec inside; '
                          'expected a checkpoint of a codec, with its configuration and its weights')
-    model = build_codec(cfg)
-    model.load_state_dict({k.removeprefix('model.'): v for k, v in state.items() if k.startswith('model.')})
-    return model.eval()
+    return model_with(lambda: build_codec(cfg), model_tensors(checkpoint, path), path).eval()
 
 # %% ../../nbs/codec/12_build.ipynb #63f96878
 def load_codec(path,        # folder of a run, or a checkpoint of training

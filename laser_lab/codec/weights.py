@@ -18,10 +18,11 @@ from pathlib import Path
 
 import torch
 
+from ..bits import model_config
 from .bitstream import hash_tensors
 from .build import load_codec
 from .hpcm import HPCM, STORED, HPCMConfig, stored_name
-from ..config import from_preset, is_a, preset_name, refusal, write_atomic
+from ..config import is_a, preset_name, refusal, write_atomic
 
 # %% ../../nbs/codec/14_weights.ipynb #2a294555
 STRUCTURE = ('steps', 'windows', 'heads', 'fusion', 'single_scale', 'context_fill') # fields of the configuration that a decoder depends on
@@ -97,6 +98,8 @@ def weights_metadata(path # from `save_weights`
     except json.JSONDecodeError as e: raise ValueError(f'{path}: its description is not JSON ({e})') from e
     layout = about.get('layout') if isinstance(about, dict) else about
     if layout != WEIGHTS_LAYOUT: raise refusal(path, layout, repr(WEIGHTS_LAYOUT), what='layout')
+    if not isinstance(about.get('provenance'), dict):
+        raise refusal(path, about.get('provenance'), 'an object', what='provenance')
     return about
 
 # %% ../../nbs/codec/14_weights.ipynb #b30150d9
@@ -104,8 +107,7 @@ def empty_model(path,      # of the file, for messages
                 about:dict # from `weights_metadata`
                )->HPCM:    # parameters on the meta device
     "The model that a file describes, without memory for its numbers."
-    try: cfg = from_preset('model', about.get('model') or {})
-    except (ValueError, TypeError, AttributeError) as e: raise ValueError(f'{path}: describes no model ({e})') from e
+    cfg = model_config(about.get('model'), path)
     if not is_a(cfg, HPCMConfig): raise refusal(path, type(cfg).__name__, 'HPCMConfig', what='model')
     with torch.device('meta'): return HPCM(cfg).eval()
 
@@ -225,5 +227,8 @@ def describe_weights(path # file of weights
                     )->str: # '' if it says nothing
     "What a file of weights says about its training, in one line."
     provenance = weights_metadata(path)['provenance']
-    if 'run' in provenance: return describe_run(provenance['run'], provenance.get('environment', {}))
+    try:
+        if 'run' in provenance: return describe_run(provenance['run'], provenance.get('environment', {}))
+    except (KeyError, TypeError, AttributeError) as e:
+        raise ValueError(f'{path}: its provenance is not that of a run ({type(e).__name__} {e})') from e
     return ', '.join(f'{k}: {v}' for k, v in provenance.items())

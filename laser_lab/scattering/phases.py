@@ -18,7 +18,8 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..config import from_preset, preset_name, refusal, write_json
+from ..bits import model_config, model_tensors, model_with
+from ..config import ConfigError, preset_name, refusal, write_json
 from .net import ScatteringConfig, ScatteringNet, learned_parameters
 from ..units import at_least_float32
 
@@ -178,13 +179,16 @@ def classifier_checkpoint(net:ScatteringNet,
     state = {f'model.{k}': v for k, v in net.state_dict().items()}
     return {'hyper_parameters': {'model': model}, 'state_dict': state, **values}
 
-def classifier_from(checkpoint:dict # from `classifier_checkpoint`, or of a phase's trainer
+def classifier_from(checkpoint:dict, # from `classifier_checkpoint`, or of a phase's trainer
+                    path='checkpoint' # where it is from, for messages
                    )->ScatteringNet: # in eval mode, frozen
-    "The network that a checkpoint holds."
-    cfg = from_preset('model', checkpoint['hyper_parameters']['model'] | dict(learnable=False))
-    net, state = ScatteringNet(cfg), checkpoint['state_dict']
-    net.load_state_dict({k.removeprefix('model.'): v for k, v in state.items() if k.startswith('model.')})
-    return net.eval()
+    "The network that a checkpoint holds; ValueError with the path for other contents."
+    try: values = checkpoint['hyper_parameters']['model'] | dict(learnable=False)
+    except (KeyError, TypeError):
+        inside = "'hyper_parameters' with a model, and 'state_dict'"
+        raise refusal(path, sorted(checkpoint), inside, what='a checkpoint of', error=ConfigError) from None
+    cfg = model_config(values, path)
+    return model_with(lambda: ScatteringNet(cfg), model_tensors(checkpoint, path), path).eval()
 
 # %% ../../nbs/scattering/03_phases.ipynb #0936169d
 def results_of(counts:dict,   # from `parameter_counts`

@@ -281,7 +281,7 @@ def phase_state(folder # of a phase
     "How far a phase has come."
     last = Path(folder)/'checkpoints/last.ckpt'
     if not last.exists(): return dict(step=0, rows=[], best=None, finished=False)
-    checkpoint = read_checkpoint(last)
+    checkpoint = read_checkpoint(last, 'global_step', 'callbacks')
     return dict(step=checkpoint['global_step'], **checkpoint['callbacks']['EpochEnd'])
 
 # %% ../../nbs/training/07_phases.ipynb #804a2b7f
@@ -345,7 +345,8 @@ def train_in_phases(cfg,         # `RunConfig`
     for phase in PHASES_TRAINED[cfg.training.phases]:
         if not phase_state(folder/phase)['finished']:
             folder = shared_folder(run_phase(cfg, folder, phase, net, images, callbacks), folder)
-        net = classifier_from(read_checkpoint(folder/phase/'best.ckpt'))
+        best = folder/phase/'best.ckpt'
+        net = classifier_from(read_checkpoint(best), best)
         if first: reached[phase] = accuracy(net, for_one_process(images.test))[0]
     if first: conclude(cfg, folder, images, net, reached, sum(seconds_of(folder/phase) for phase in reached))
     return folder
@@ -379,7 +380,8 @@ def checkpoint(self:TwoPhaseRecipe, path):
 
 @patch
 def load(self:TwoPhaseRecipe, path, device='cpu'):
-    return classifier_from(read_checkpoint(self.checkpoint(path))).to(device)
+    path = self.checkpoint(path)
+    return classifier_from(read_checkpoint(path), path).to(device)
 
 @patch
 def batches(self:TwoPhaseRecipe, model, data):

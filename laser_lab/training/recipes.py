@@ -14,8 +14,8 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from ..bits import read_checkpoint
-from ..config import ConfigError, from_preset, preset, preset_names, recipe_of, refusal, same_class, to_preset
+from ..bits import model_config, model_tensors, model_with, read_checkpoint
+from ..config import ConfigError, preset, preset_names, recipe_of, refusal, same_class, to_preset
 from ..data import DataConfig, make_dataloaders
 from .trainer import TrainingConfig, constant
 
@@ -149,10 +149,8 @@ def load(self:Recipe,
     "The model that training saved."
     path = self.checkpoint(path)
     saved = read_checkpoint(path)
-    model = self.build(from_preset('model', model_values(saved, path)))
-    weights = {k: v for k, v in saved['state_dict'].items() if k.startswith('model.')}
-    model.load_state_dict({k.removeprefix('model.'): v for k, v in weights.items()})
-    return model.eval().to(device)
+    cfg = model_config(model_values(saved, path), path)
+    return model_with(lambda: self.build(cfg), model_tensors(saved, path), path).eval().to(device)
 
 # %% ../../nbs/training/03_recipes.ipynb #940030e2
 def model_values(checkpoint:dict, # from `read_checkpoint`
@@ -172,7 +170,7 @@ def recipe_at(path      # checkpoint, or folder of a run
     else:
         found = next(iter(sorted(path.rglob('*.ckpt'))), path/'checkpoints'/'last.ckpt') if path.is_dir() else path
         values = model_values(read_checkpoint(found), found)
-    return recipe_of(from_preset('model', values))
+    return recipe_of(model_config(values, path))
 
 def _model_of_run(path): # plain values from the configuration of a run
     values = json.loads(path.read_text())
