@@ -70,8 +70,8 @@ def step_of(folder:Path # of a run
     "Where a run goes on."
     last = folder/'checkpoints'/'last.ckpt'
     if not last.exists(): return 0
-    saved = read_checkpoint(last, 'global_step')
-    if 'optimizer_states' in saved: return saved['global_step']
+    saved = read_checkpoint(last)
+    if {'optimizer_states', 'global_step'} <= set(saved): return saved['global_step']
     allowed = f'a run that training has begun; begin one with these weights by weights={folder}'
     raise refusal('resume', str(folder), allowed, 'without the state of an optimiser', error=ConfigError)
 
