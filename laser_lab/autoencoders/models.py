@@ -15,10 +15,10 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers import Decoder, Encoder, ScaleDecoder, ScaleEncoder
+from .layers import LAYOUTS, ScaleDecoder, ScaleEncoder
 from ..bits import (decode_symbols, encode_symbols, model_config, model_tensors, model_with, read_checkpoint,
                             read_numbers, seal, symbol_bits, unseal, write_numbers)
-from ..config import Config, ConfigError, choice, entry_for, is_a, refusal, register, to_preset, within
+from ..config import Config, ConfigError, choice, entry_for, is_a, listof, refusal, register, to_preset, within
 from ..sparse.dictionary import DictionaryLearning
 from ..sparse.ksvd import KSVDDictionaryLearning
 from ..sparse.scales import GaussianScales
@@ -35,6 +35,9 @@ class AutoencoderConfig(Config):
     num_residual_blocks:int = within(2, 0, 64) # residual blocks in each half
     num_residual_hiddens:int = within(64, 1, 4096) # channels inside a residual block
     num_downsamples:int = within(2, 1, 6) # halvings of height and width; the stride is 2 to this power
+    layout:str = choice('laser_lab', 'original') # layers of encoder and decoder: ours, or those of the LASER project, with batch normalisation
+    mean:list[float] = listof(.5, low=-1e3, high=1e3) # what is subtracted from images in [0, 1], for all channels or one for each
+    std:list[float] = listof(.5, low=1e-6, high=1e3) # what they are then divided by
     pad:str = choice('refuse', 'reflect', 'replicate') # what happens to images whose sides do not divide by the stride
     commitment_cost:float = within(0.25, 0., 100.) # weight of the loss that ties the encoder to its code
     learning_rate:float = within(1e-4, 1e-8, 1.) # step size of Adam
@@ -46,9 +49,22 @@ class AutoencoderConfig(Config):
     perceptual_weights:str|None = None # local file with the backbone weights of LPIPS
 
     def check(self):
+        self.check_images()
         if self.perceptual_weight and not self.perceptual_weights:
             allowed = f'0 without {self.where()}.perceptual_weights, a local file, since nothing is downloaded'
             raise refusal(f'{self.where()}.perceptual_weight', self.perceptual_weight, allowed, error=ConfigError)
+
+# %% ../../nbs/autoencoders/02_models.ipynb #5455cacd
+@patch
+def check_images(self:AutoencoderConfig):
+    "Refuse layers that do not exist, and statistics of other channels than the image has."
+    if self.layout == 'original' and self.num_downsamples != 2:
+        field, where = f'{self.where()}.num_downsamples', f"with {self.where()}.layout = 'original'"
+        raise refusal(field, self.num_downsamples, 2, where, error=ConfigError)
+    for name in ('mean', 'std'):
+        given, allowed = getattr(self, name), f'one number, or one for each of {self.in_channels} channels'
+        if len(given) not in (1, self.in_channels):
+            raise refusal(f'{self.where()}.{name}', given, allowed, error=ConfigError)
 
 # %% ../../nbs/autoencoders/02_models.ipynb #b69ae89e
 @dataclass
@@ -102,6 +118,12 @@ class HierarchicalConfig(AutoencoderConfig):
     rate_weight:float = within(1e-3, 0., 1e3) # weight of the rate, in mean squared error per bit per pixel: 1 / (255**2 * lambda) of learned codecs
     prediction_hiddens:int = within(48, 1, 4096) # channels of the networks that predict a scale from the coarser one
 
+    def check(self):
+        super().check()
+        if self.layout != 'laser_lab':
+            field, where = f'{self.where()}.layout', 'with several scales'
+            raise refusal(field, self.layout, "'laser_lab'", where, error=ConfigError)
+
 # %% ../../nbs/autoencoders/02_models.ipynb #a74a10f3
 def _configured(cls, cfg, overrides): # a configuration from either way of calling
     if cfg is None: return cls(**overrides)
@@ -124,9 +146,10 @@ class Autoencoder(nn.Module):
         self.make_layers(c, {name: getattr(c, name) for name in shared})
 
     def make_layers(self, c, shared):
-        self.encoder = nn.Sequential(Encoder(c.in_channels, **shared), nn.Conv2d(c.num_hiddens, c.embedding_dim, 1))
+        encoder, decoder = LAYOUTS[c.layout]
+        self.encoder = nn.Sequential(encoder(c.in_channels, **shared), nn.Conv2d(c.num_hiddens, c.embedding_dim, 1))
         self.bottleneck = self.make_bottleneck(c)
-        self.decoder = Decoder(c.in_channels, c.embedding_dim, **shared)
+        self.decoder = decoder(c.in_channels, c.embedding_dim, **shared)
 
     def bits(self, code)->float: return self.bottleneck.bits(code)
 
@@ -143,18 +166,28 @@ def latent_channels(self:Autoencoder)->list: # channels of each latent image, fr
 def rate_weight(self:Autoencoder)->float: # weight of one bit per pixel in the loss; 1 where the loss has no rate
     return 1.
 
+# %% ../../nbs/autoencoders/02_models.ipynb #b6e68c4a
+@patch
+def statistics(self:Autoencoder, x:Tensor # images or reconstructions, for their dtype and device
+              )->tuple: # (1 or C, 1, 1) each
+    "Mean and standard deviation by which images are normalised."
+    return tuple(x.new_tensor(values).view(-1, 1, 1) for values in (self.cfg.mean, self.cfg.std))
+
 # %% ../../nbs/autoencoders/02_models.ipynb #09a2167b
 @patch
 def encode(self:Autoencoder,
            x:Tensor # (B, C, H, W) in [0, 1]
           )->Tensor: # (B, embedding_dim, h, w) latent image before the bottleneck
-    return self.encoder(2 * pad_to_multiple(x, self.stride, self.cfg.pad, small='replicate') - 1)
+    mean, std = self.statistics(x)
+    return self.encoder((pad_to_multiple(x, self.stride, self.cfg.pad, small='replicate') - mean) / std)
 
 @patch
 def decode(self:Autoencoder,
            z_q:Tensor # (B, embedding_dim, h, w) quantized latent image
           )->Tensor:  # (B, C, H, W), around [0, 1]
-    return (self.decoder(z_q) + 1) / 2
+    x = self.decoder(z_q)
+    mean, std = self.statistics(x)
+    return x * std + mean
 
 @patch
 def forward(self:Autoencoder,
