@@ -19,6 +19,7 @@ from .layers import LAYOUTS, ScaleDecoder, ScaleEncoder
 from ..bits import (decode_symbols, encode_symbols, model_config, model_tensors, model_with, read_checkpoint,
                             read_numbers, seal, symbol_bits, unseal, write_numbers)
 from ..config import Config, ConfigError, choice, entry_for, is_a, listof, refusal, register, to_preset, within
+from ..sparse.bottleneck import Bottleneck, all_finite, check_finite, mean_squared_error, snapshot
 from ..sparse.dictionary import DictionaryLearning
 from ..sparse.ksvd import KSVDDictionaryLearning
 from ..sparse.scales import GaussianScales
@@ -77,6 +78,7 @@ class VQVAEConfig(AutoencoderConfig):
     kmeans_init:bool = True # start from k-means on the first batch
     revive_after:int|None = within(100, 1, 10**6) # steps without use after which a codeword restarts at an encoder output; None is never
     rotation_trick:bool = False # carry gradients by rotation instead of straight through
+    on_nonfinite:str = choice('raise', 'skip') # a batch with NaN or infinity at the bottleneck: end with an error, or leave the codebooks alone and count it
 
 # %% ../../nbs/autoencoders/02_models.ipynb #6f1e3bc0
 @dataclass
@@ -87,6 +89,7 @@ class DLVAEConfig(AutoencoderConfig):
     patch_size:int = within(1, 1, 64) # side of a patch of the latent image
     dictionary_weight:float = within(1., 0., 100.) # weight of the loss that ties the dictionary to the encoder
     coef_bits:int|None = within(8, 2, 16) # bits of the coefficient quantizer; None leaves 32-bit floats
+    on_nonfinite:str = choice('raise', 'skip') # a batch with NaN or infinity at the bottleneck: end with an error, or leave the dictionary alone and count it
 
     def check(self):
         super().check()
@@ -166,6 +169,21 @@ def latent_channels(self:Autoencoder)->list: # channels of each latent image, fr
 def rate_weight(self:Autoencoder)->float: # weight of one bit per pixel in the loss; 1 where the loss has no rate
     return 1.
 
+# %% ../../nbs/autoencoders/02_models.ipynb #f9d5e53b
+def _in_precision_of(module, value): # a tensor or a list of them, in the type of the module's weights
+    dtype = next(module.parameters()).dtype
+    return [m.to(dtype) for m in value] if isinstance(value, list) else value.to(dtype)
+
+@patch
+def check_image(self:Autoencoder,
+                x:Tensor # (B, C, H, W) in [0, 1]
+               ):
+    "Refuse what is not a batch of images; the batch may be empty, an image may not."
+    if x.ndim != 4 or x.shape[1] != self.cfg.in_channels or 0 in x.shape[2:]:
+        raise refusal('x', tuple(x.shape), f'(B, {self.cfg.in_channels}, H, W), H and W 1 or more', what='shape')
+    if not x.dtype.is_floating_point:
+        raise refusal('x', x.dtype, 'a floating-point type, values from 0 to 1', what='dtype', error=TypeError)
+
 # %% ../../nbs/autoencoders/02_models.ipynb #b6e68c4a
 @patch
 def statistics(self:Autoencoder, x:Tensor # images or reconstructions, for their dtype and device
@@ -178,6 +196,8 @@ def statistics(self:Autoencoder, x:Tensor # images or reconstructions, for their
 def encode(self:Autoencoder,
            x:Tensor # (B, C, H, W) in [0, 1]
           )->Tensor: # (B, embedding_dim, h, w) latent image before the bottleneck
+    self.check_image(x)
+    x = _in_precision_of(self.encoder, x)
     mean, std = self.statistics(x)
     return self.encoder((pad_to_multiple(x, self.stride, self.cfg.pad, small='replicate') - mean) / std)
 
@@ -185,19 +205,39 @@ def encode(self:Autoencoder,
 def decode(self:Autoencoder,
            z_q:Tensor # (B, embedding_dim, h, w) quantized latent image
           )->Tensor:  # (B, C, H, W), around [0, 1]
-    x = self.decoder(z_q)
+    x = self.decoder(_in_precision_of(self.decoder, z_q))
     mean, std = self.statistics(x)
     return x * std + mean
+
+# %% ../../nbs/autoencoders/02_models.ipynb #f6bb3938
+@patch
+def pass_through(self:Autoencoder, x): # reconstruction, loss, code, latent images
+    z = self.encode(x)
+    z_q, loss, code = self.bottleneck(z)
+    return self.decode(z_q)[..., :x.shape[-2], :x.shape[-1]], loss, code, z if isinstance(z, list) else [z]
+
+@patch
+def keep_statistics(self:Autoencoder,
+                    statistics:list, # buffers
+                    x:Tensor # (B, C, H, W) in [0, 1]
+                   )->tuple: # as from `pass_through`
+    "Pass a batch through; afterwards the running statistics are finite, and the old ones if anything was wrong."
+    put_back = snapshot(statistics)
+    try: result = self.pass_through(x)
+    except BaseException:
+        put_back()
+        raise
+    if not (len(x) and all(map(all_finite, statistics))): put_back()
+    return result
 
 @patch
 def forward(self:Autoencoder,
             x:Tensor, # (B, C, H, W) in [0, 1]
             return_latents:bool=False # give the encoder's latent images too
            )->tuple:  # reconstruction (B, C, H, W), bottleneck loss, code; on request the latent images, from coarse to fine
-    z = self.encode(x)
-    z_q, loss, code = self.bottleneck(z)
-    out = self.decode(z_q)[..., :x.shape[-2], :x.shape[-1]], loss, code
-    return (*out, z if isinstance(z, list) else [z]) if return_latents else out
+    statistics = [*self.encoder.buffers(), *self.decoder.buffers()] if self.training else []
+    result = self.keep_statistics(statistics, x) if statistics else self.pass_through(x)
+    return result if return_latents else result[:3]
 
 # %% ../../nbs/autoencoders/02_models.ipynb #987afdf1
 class VQVAE(Autoencoder):
@@ -207,7 +247,8 @@ class VQVAE(Autoencoder):
     @staticmethod
     def make_bottleneck(c):
         options = dict(commitment_cost=c.commitment_cost, codebook_update=c.codebook_update, decay=c.decay,
-                       kmeans_init=c.kmeans_init, revive_after=c.revive_after, rotation_trick=c.rotation_trick)
+                       kmeans_init=c.kmeans_init, revive_after=c.revive_after, rotation_trick=c.rotation_trick,
+                       on_nonfinite=c.on_nonfinite)
         if c.num_quantizers == 1: return VectorQuantizer(c.num_embeddings, c.embedding_dim, **options)
         return ResidualVectorQuantizer(c.num_quantizers, c.num_embeddings, c.embedding_dim, **options)
 
@@ -223,14 +264,14 @@ class VQVAE(Autoencoder):
                            )->Tensor:             # (B, C, H*stride, W*stride)
         "The image of a sequence of tokens."
         q = self.cfg.num_quantizers
-        if indices.shape[1:] != (q * H * W,):
+        if min(H, W) < 0 or indices.shape[1:] != (q * H * W,):
             raise refusal('indices', tuple(indices.shape), f'(B, {q * H * W}) for H={H}, W={W}', what='shape')
         grid = (H, W) if q == 1 else (q, H, W)
-        return self.decode(self.bottleneck.decode(indices.view(-1, *grid)))
+        return self.decode(self.bottleneck.decode(indices.view(len(indices), *grid)))
 
 # %% ../../nbs/autoencoders/02_models.ipynb #25784841
 def _sparse_options(c): # what both sparse bottlenecks take from a configuration
-    shared = 'commitment_cost', 'dictionary_weight', 'patch_size', 'coef_bits'
+    shared = 'commitment_cost', 'dictionary_weight', 'patch_size', 'coef_bits', 'on_nonfinite'
     return {name: getattr(c, name) for name in shared}
 
 class DLVAE(Autoencoder):
@@ -313,7 +354,7 @@ def build_model(cfg:Config # configuration of a model
     raise refusal('cfg', type(cfg).__name__, ', '.join(c.__name__ for c in models), error=TypeError)
 
 # %% ../../nbs/autoencoders/02_models.ipynb #81081934
-class IntegerBottleneck(nn.Module):
+class IntegerBottleneck(Bottleneck):
     """Bottleneck with a code of integers, [(B, K, h, w)]; `z_q, loss, code = bottleneck(z)`.
 
     A derived class has `quantize`, from a latent image (B, D, H, W) to integers (B, K, h, w),
@@ -327,19 +368,37 @@ class IntegerBottleneck(nn.Module):
         self.num_embeddings, self.commitment_cost = num_embeddings, commitment_cost
         self.register_buffer('unit_codes', torch.eye(num_embeddings)[:, :, None, None], persistent=False)
 
-    def encode(self, z:Tensor)->list: return [self.quantize(z).long()]
+    def check_input(self, z):
+        if z.ndim != 4: raise refusal('z', tuple(z.shape), '(B, D, H, W)', what='shape')
 
-    def decode(self, code:list)->Tensor: return self.dequantize(code[0].float())
-
-    def forward(self, z):
-        z = z.float()
+    def process(self, z, learn): # nothing is learned here: `learn` is for derived classes
         code = self.encode(z.detach())
         z_q = self.decode(code)
-        loss = self.commitment_cost * F.mse_loss(z, z_q.detach())
-        return z_q + (z - z.detach()), loss, code
+        return z_q + (z - z.detach()), self.commitment_cost * mean_squared_error(z, z_q.detach()), code
+
+# %% ../../nbs/autoencoders/02_models.ipynb #2af20325
+@patch
+def encode(self:IntegerBottleneck,
+           z:Tensor # (B, D, H, W)
+          )->list:  # [(B, K, h, w)] int64
+    "Integers of a latent image."
+    self.check_input(z)
+    check_finite('z', z)
+    return [self.quantize(z.to(self.precision)).long()]
+
+@patch
+def decode(self:IntegerBottleneck,
+           code:list # [(B, K, h, w)], as from `encode`
+          )->Tensor: # (B, D, H, W)
+    "The latent image that integers stand for."
+    shapes, wanted = [tuple(k.shape) for k in code], f'[(B, {self.num_embeddings}, h, w)]'
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] != self.num_embeddings:
+        raise refusal('code', shapes, wanted, what='shapes')
+    return self.dequantize(code[0].to(self.precision))
 
 # %% ../../nbs/autoencoders/02_models.ipynb #4b4aa8be
 def _alphabet(levels): # smallest integer, zero or less; number of symbols, two or more
+    if not levels.numel(): return 0, 2
     low = min(0, int(levels.min()))
     return low, max(2, int(levels.max()) - low + 1)
 
