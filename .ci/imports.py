@@ -8,10 +8,10 @@ from pathlib import Path
 import surface
 
 ROOT = Path(__file__).resolve().parent.parent
-GROUND = ['config', 'units', 'compiled', 'bits', 'metrics', 'data', 'transforms']
+GROUND = ['config', 'units', 'compiled', 'bits', 'metrics', 'data', 'originals', 'transforms']
 FLOORS = [GROUND, ['spectral', 'sparse', 'scattering', 'viz'], ['autoencoders', 'codec'], ['training'], ['workbench'], ['cli']]
 NEVER = {('codec', 'sparse')}  # not even by way of other rooms
-LIGHT = ['config', 'cli']  # modules that load nothing large before it is used
+LIGHT = ['config', 'originals', 'cli']  # modules that load nothing large before it is used
 LARGE = {'torch': None, 'torchvision': None, 'numba': [], 'numpy': None, 'scipy': ['sparse.estimator'], 'sklearn': ['sparse.estimator'], 'skimage': [], 'pandas': ['workbench', 'scattering.analysis'],
          'matplotlib': ['viz', 'workbench'], 'ipywidgets': ['workbench'], 'lightning': ['training', 'scattering.phases'], 'hydra': [], 'omegaconf': [], 'compressai': [], 'torchmetrics': [],
          'constriction': [], 'umap': [], 'bjontegaard': [], 'ray': [], 'submitit': []}  # where a library may be imported at module level; None: outside of LIGHT

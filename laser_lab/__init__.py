@@ -3,5 +3,5 @@ __version__ = "0.0.1"
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, [
-    'autoencoders', 'bits', 'cli', 'codec', 'compiled', 'config', 'data', 'metrics', 'scattering', 'sparse', 'spectral',
-    'training', 'transforms', 'units', 'viz', 'workbench'])
+    'autoencoders', 'bits', 'cli', 'codec', 'compiled', 'config', 'data', 'metrics', 'originals', 'scattering',
+    'sparse', 'spectral', 'training', 'transforms', 'units', 'viz', 'workbench'])

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import laser_lab
+from . import originals # offers translations of old flags
 from .config import (Config, ConfigError, allowed, check_overrides, choice, chosen_presets,
                               from_hydra, from_overrides, implied_by, listof, load_config, of_group, preset,
-                              preset_names, refusal, save_config, settings, store_in_hydra, with_implied, within)
+                              preset_names, refusal, refuse_old_words, save_config, settings, store_in_hydra,
+                              with_implied, within)
 
 # %% ../nbs/09_cli.ipynb #4975b6b8
 def implications(group:str)->list: # lines for the terminal
@@ -60,6 +62,7 @@ def check_words(cls,      # root configuration
                 argv:list # arguments after the verb
                ):
     "Refuse words that are neither `field=value` nor flags of Hydra."
+    refuse_old_words([word for word in argv if word.startswith('--') or '=' not in word])
     names = {s.name for s in settings(cls)}
     for before, word in zip(['', *argv], argv):
         field_as_flag = word.startswith('--') and re.split('[.=]', word[2:])[0] in names
@@ -89,7 +92,8 @@ def run_hydra(name:str,  # verb
 
 # %% ../nbs/09_cli.ipynb #a606c6d2
 def _guarded(job, cls, composed): # what the user can mend is printed in one line
-    try: return job(from_hydra(cls, composed))
+    from hydra.core.hydra_config import HydraConfig
+    try: return job(from_hydra(cls, composed, HydraConfig.get().overrides.task))
     except (ConfigError, FileNotFoundError) as e: sys.exit(f'laser-lab: {e}')
     except KeyboardInterrupt as e:
         print(f'laser-lab: {e or "interrupted"}', file=sys.stderr)

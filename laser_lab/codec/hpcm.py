@@ -22,7 +22,7 @@ from .exact import calibrate, replace_layers
 from .latent import FactorizedCoder, LatentCoder
 from .layers import analysis, hyper_analysis, hyper_synthesis, synthesis
 from .schedule import check_steps
-from ..config import Config, ConfigError, choice, listof, preset, refusal, register, within
+from ..config import Config, ConfigError, choice, listof, preset, refusal, refuse_unused, register, within
 from ..transforms.padding import pad_to_multiple
 
 # %% ../../nbs/codec/06_hpcm.ipynb #6759beb7
@@ -67,6 +67,12 @@ def check(self:HPCMConfig):
     if both % self.heads: self.refuse('heads', f'a divisor of the {both} channels of scales and means')
 
 @patch
+def unused(self:HPCMConfig):
+    fused = dict.fromkeys(('windows', 'heads'), f'with {self.where()}.fusion = {self.fusion!r}')
+    filled = dict(context_fill=f'with {self.where()}.single_scale = True')
+    return ({} if self.fusion == 'attention' else fused) | (filled if self.single_scale else {})
+
+@patch
 def refuse(self:HPCMConfig, name:str, allowed:str): # field, in words
     raise refusal(f'{self.where()}.{name}', getattr(self, name), allowed, error=ConfigError)
 
@@ -94,6 +100,7 @@ class HPCM(nn.Module):
                 ):
         super().__init__()
         self.cfg = cfg = cfg or HPCMConfig(**settings)
+        refuse_unused(cfg, settings, cfg.where())
         m, n = cfg.latent_channels, cfg.hyper_channels
         self.hyper_coder = FactorizedCoder(n)
         self.g_a, self.g_s = analysis(cfg.widths, cfg.depths, m), synthesis(cfg.widths, cfg.depths, m)

@@ -164,6 +164,13 @@ class BlockConfig(Config):
             field, allowed = f'{self.where()}.mixing_horizon', 'None, since a Morlet sees its own channel only'
             raise refusal(field, self.mixing_horizon, allowed, 'with parametric=True', error=ConfigError)
 
+    def unused(self):
+        idle, where = {}, self.where()
+        kind = f'with {where}.modulus_type = {self.modulus_type!r}'
+        if self.modulus_type != 'phase_relu': idle['collapse_init'] = kind
+        if not self.mixing_horizon: idle['horizon_rule'] = f'with {where}.mixing_horizon = None'
+        return idle
+
 # %% ../../nbs/scattering/01_block.ipynb #e53e67f4
 MORLET = ('log_sigma', 'theta', 'xi', 'log_slant') # what a parametric block learns
 

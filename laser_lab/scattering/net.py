@@ -17,7 +17,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from ..config import Config, ConfigError, refusal, register, within
+from ..config import Config, ConfigError, refusal, refuse_unused, register, within
 from .block import BlockConfig, ScatteringBlock, mixing_width
 from ..transforms.morlet import wavelet_angles
 
@@ -160,7 +160,9 @@ def scattering_config(cfg, args:tuple, settings:dict)->ScatteringConfig:
         if more: raise TypeError(f'either a ScatteringConfig or its fields, not both; got also {more}')
         return cfg
     named = dict(zip(('n_blocks', 'in_channels', 'in_spatial', 'nb_classes'), (() if cfg is None else (cfg,)) + args))
-    return ScatteringConfig(**named, **settings)
+    made = ScatteringConfig(**named, **settings)
+    refuse_unused(made, settings, made.where())
+    return made
 
 # %% ../../nbs/scattering/02_net.ipynb #cf0cd0bd
 @patch

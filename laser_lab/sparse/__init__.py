@@ -35,7 +35,7 @@ names = {
         'recursive_scores', 'refine', 'slot_of', 'solve_upper', 'subtract_atoms', 'support', 'take', 'to_unit_length',
         'without_chosen', 'write_code'],
     'ksvd': [
-        'KSVDDictionaryLearning', 'check_updates', 'online_step', 'residual_sums'],
+        'KSVDDictionaryLearning', 'check_updates', 'check_used', 'online_step', 'residual_sums'],
     'learning': [
         'LEARNERS', 'OnlineLearner', 'STARTS', 'accumulate', 'atoms_from_clusters', 'atoms_from_signals', 'batch_pass',
         'check_learning', 'compiled_sweep', 'descend', 'entries_by_atom', 'first_atoms', 'leading_direction',

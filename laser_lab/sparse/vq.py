@@ -18,7 +18,7 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from ..bits import decode_symbols, encode_symbols, symbol_bits
-from ..config import check_whole, refusal
+from ..config import check_whole, refusal, refuse_unused_arguments
 from .bottleneck import Bottleneck, check_finite, check_indices, mean_squared_error, transaction
 from .ranks import all_reduce, from_first_rank, gather_batch
 
@@ -196,6 +196,7 @@ def check_quantizer(num_embeddings, embedding_dim, codebook_update, decay, reviv
     check_whole('embedding_dim', embedding_dim)
     if codebook_update not in ('ema', 'gradient'): raise refusal('codebook_update', codebook_update, 'ema, gradient')
     if not 0 <= decay < 1: raise refusal('decay', decay, 'from 0 up to, not including, 1')
+    if codebook_update == 'gradient': refuse_unused_arguments("with codebook_update = 'gradient'", decay=(decay, .99))
     if revive_after is not None: check_whole('revive_after', revive_after, allowed='None or 1 and more')
 
 # %% ../../nbs/sparse/05_vq.ipynb #41c3a933

@@ -131,6 +131,10 @@ class SpectralConfig(TruncationConfig):
     normalise:bool = True # divide latents by their root mean square, which bounds the distance
     probe_every:int|None = within(None, 1, 10**6) # epochs between records of the spectra of scales, images and errors; None records none
 
+    def unused(self):
+        reward = dict.fromkeys(('distance', 'alignment', 'normalise'), f'with {self.where()}.delta = 0.0')
+        return super().unused() | ({} if self.delta else reward)
+
 register('spectral', 'none', SpectralConfig)
 register('spectral', 'truncation', SpectralConfig, truncation_epochs=100.)
 register('spectral', 'interscale', SpectralConfig, delta=.1)

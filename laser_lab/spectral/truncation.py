@@ -173,5 +173,9 @@ class TruncationConfig(Config):
             allowed = f'at most {self.where()}.tau_final = {self.tau_final}'
             raise refusal(f'{self.where()}.tau_init', self.tau_init, allowed, error=ConfigError)
 
+    def unused(self):
+        fields = 'tau_init', 'tau_final', 'schedule', 'by_step', 'target'
+        return {} if self.truncation_epochs else dict.fromkeys(fields, f'with {self.where()}.truncation_epochs = 0.0')
+
     def truncation(self)->SpectralTruncation:
         return SpectralTruncation(self.tau_init, self.tau_final, self.truncation_epochs, self.schedule, self.by_step)

@@ -98,6 +98,15 @@ def check(self:TwoPhaseRecipe, cfg):
         refused.append(('spectral.target', 'original', "'truncated'", 'for a classifier, which reconstructs nothing'))
     if refused: raise refusal(*refused[0], error=ConfigError)
 
+# %% ../../nbs/training/07_phases.ipynb #1500f5ad
+@patch
+def unused(self:TwoPhaseRecipe, cfg):
+    phases = f'with training.phases = {cfg.training.phases!r}'
+    idle = {} if cfg.training.phases == 'joint' else {'model.learnable': phases}
+    if cfg.training.phases == 'both' or (cfg.training.phases == 'joint' and cfg.model.learnable): return idle
+    why = phases if cfg.training.phases == 'head' else f'with model.learnable = {cfg.model.learnable}'
+    return idle | {'training.lr_extractor': why}
+
 # %% ../../nbs/training/07_phases.ipynb #7dca654e
 class PhaseImages(NamedTuple):
     "The images of an experiment."

@@ -50,6 +50,14 @@ def check(self:Recipe,
         if not value or name in self.spectral: continue
         raise refusal(f'spectral.{name}', value, off, f'for {self.kind}', error=ConfigError)
 
+# %% ../../nbs/training/03_recipes.ipynb #50b8154d
+@patch
+def unused(self:Recipe,
+           cfg      # `RunConfig`
+          )->dict:  # path of a field, such as 'model.learnable' -> when nothing depends on it
+    "Fields that other groups make idle; a user who sets one is refused."
+    return {}
+
 # %% ../../nbs/training/03_recipes.ipynb #2a0461d8
 def target_of(batch)->Tensor: # images
     "What reconstructions of a batch should look like."

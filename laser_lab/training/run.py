@@ -17,6 +17,7 @@ from ..bits import model_tensors, read_checkpoint
 from ..config import (Config, ConfigError, command, load_config, of_group, recipe_of, refusal, save_config,
                               within, write_atomic, write_json)
 from ..data import make_dataloaders, process_place
+from .. import originals # offers translations of old options
 from . import autoencoder, codec, phases # register their recipes and presets
 from .callbacks import InterScale, Truncation
 from .logs import finite_or_none, one_writer
@@ -40,6 +41,7 @@ class RunConfig(Config):
     resume:str|None = None # folder of an earlier run to continue, or a checkpoint of one to branch off there; brings its own configuration
 
     def check(self): recipe_of(self.model).check(self)
+    def unused(self): return recipe_of(self.model).unused(self)
 
 # %% ../../nbs/training/08_run.ipynb #be3faa57
 def spectral_callbacks(spectral,      # `SpectralConfig`

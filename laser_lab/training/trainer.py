@@ -59,7 +59,6 @@ class TrainingConfig(Config):
             raise ConfigError(f"{self.where()}.precision: '16-mixed' needs a GPU; "
                               "allowed here: '32-true', 'bf16-mixed', '64-true'")
         self.check_milestones()
-        self.check_kept()
 
 # %% ../../nbs/training/02_trainer.ipynb #5db4abf2
 @patch
@@ -76,14 +75,12 @@ def check_milestones(self:TrainingConfig):
 
 # %% ../../nbs/training/02_trainer.ipynb #19377eec
 @patch
-def check_kept(self:TrainingConfig):
-    "Refuse what is said about checkpoints that are not kept."
-    unused = dict(keep_every=1, keep_newest=None) if self.keep_checkpoints == 'last' else {}
-    reasons = {name: (off, f"with {self.where()}.keep_checkpoints = 'last'") for name, off in unused.items()}
-    if self.keep_best is None: reasons['best_is'] = 'lowest', f'with {self.where()}.keep_best = None'
-    for name, (off, why) in reasons.items():
-        value = getattr(self, name)
-        if value != off: raise refusal(f'{self.where()}.{name}', value, off, why, error=ConfigError)
+def unused(self:TrainingConfig):
+    idle, where = {}, self.where()
+    if self.max_steps: idle['max_epochs'] = f'with {where}.max_steps = {self.max_steps}'
+    if self.keep_checkpoints == 'last':
+        idle |= dict.fromkeys(('keep_every', 'keep_newest'), f"with {where}.keep_checkpoints = 'last'")
+    return idle if self.keep_best else idle | dict(best_is=f'with {where}.keep_best = None')
 
 register('training', 'default', TrainingConfig)
 register('training', 'quick', TrainingConfig, max_steps=20, log_every=5);

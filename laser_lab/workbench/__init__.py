@@ -13,7 +13,7 @@ names = {
         'Explorer', 'ExplorerConfig', 'LivePicture', 'PHOTOS', 'failure_shown', 'one_thread', 'photograph'],
     'form': [
         'Control', 'Form', 'NARROW_NUMBERS', 'choice_control', 'control_for', 'controls', 'field_text', 'field_value',
-        'linear_control', 'log_control', 'looks', 'nested_control', 'optional_control', 'plain_control',
+        'grey_unused', 'linear_control', 'log_control', 'looks', 'nested_control', 'optional_control', 'plain_control',
         'settings_grid', 'simple_control', 'slider_kind', 'switch_control', 'text_control', 'tooltip'],
     'report': [
         'AblateConfig', 'LOGGED', 'PAGE', 'STYLESHEET', 'ablate', 'as_url', 'figures', 'gallery', 'notes',

@@ -30,10 +30,6 @@ class ExplorerConfig(Config):
     "What all explorers are told."
     photo:str = choice(*PHOTOS) # which photograph
 
-    def used_fields(self)->set: # names of the fields on which the result depends
-        "All of them; an explorer whose fields depend on each other says which."
-        return set(self.to_dict())
-
 # %% ../../nbs/workbench/01_explorer.ipynb #f08f4607
 @lru_cache(maxsize=16)
 def photograph(name:str, # one of `PHOTOS`
@@ -135,6 +131,5 @@ def show(self:Explorer, compute): # () -> result
     began = time.perf_counter()
     with failure_shown(self.status, self.failure):
         self.view = compute()
-        self.form.enable_only(self.view.cfg.used_fields())
         self.picture.value = self.draw()
         self.status.value = self.report(time.perf_counter() - began)

@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['NARROW_NUMBERS', 'Control', 'tooltip', 'looks', 'simple_control', 'choice_control', 'switch_control', 'slider_kind',
            'linear_control', 'log_control', 'field_text', 'field_value', 'text_control', 'optional_control',
-           'nested_control', 'plain_control', 'control_for', 'controls', 'Form', 'form', 'settings_grid']
+           'nested_control', 'plain_control', 'control_for', 'grey_unused', 'controls', 'Form', 'form', 'settings_grid']
 
 # %% ../../nbs/workbench/00_form.ipynb #82a24112
 import ast, html, math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, get_origin
 
@@ -16,7 +17,8 @@ import ipywidgets as widgets
 import traitlets
 from fastcore.basics import patch
 
-from ..config import Config, ConfigError, Setting, allowed, preset, preset_name, preset_names, settings
+from ..config import (Config, ConfigError, Setting, allowed, from_preset, preset, preset_name, preset_names,
+                              settings)
 
 # %% ../../nbs/workbench/00_form.ipynb #159049c0
 @dataclass
@@ -155,8 +157,14 @@ def nested_control(s:Setting, # field that holds a configuration of a group
     pick = widgets.Dropdown(options=preset_names(group), **looks(s))
     def show(cfg):
         inner.clear()
-        inner.update(controls(cfg, changed))
+        inner.update(controls(cfg, inner_changed))
+        grey_unused(inner, cfg)
         rows.children = [c.widget for c in inner.values()]
+    def grey(): # what is not allowed greys nothing
+        with suppress(ConfigError): grey_unused(inner, from_preset(group, read()))
+    def inner_changed():
+        grey()
+        changed()
     def picked(_):
         show(preset(group, pick.value))
         changed()
@@ -169,6 +177,7 @@ def nested_control(s:Setting, # field that holds a configuration of a group
     def enable(on):
         pick.disabled = not on
         for c in inner.values(): c.enable(on)
+        if on: grey()
     return Control(widgets.VBox([pick, rows]), read, write, enable)
 
 # %% ../../nbs/workbench/00_form.ipynb #e4d7e24d
@@ -191,6 +200,13 @@ def control_for(s:Setting, # field
     made.write(value)
     return made
 
+def grey_unused(controls:dict, # field name -> Control
+                cfg:Config     # what they show
+               ):
+    "Let the user change what counts, and grey out the rest."
+    used = cfg.used_fields()
+    for name, control in controls.items(): control.enable(name in used)
+
 def controls(cfg:Config, # values to start from
              changed     # () called after each change
             )->dict:     # field name -> Control
@@ -208,6 +224,7 @@ class Form(widgets.VBox):
     def __init__(self, cfg:Config): # values to start from
         self.writing, self.message = True, widgets.HTML(layout=dict(display='none'))
         self.controls = controls(cfg, self.changed)
+        grey_unused(self.controls, cfg)
         self.writing = False
         hidden = widgets.HTML(NARROW_NUMBERS, layout=dict(display='none'))
         super().__init__([c.widget for c in self.controls.values()] + [self.message, hidden], value=cfg)
@@ -223,6 +240,7 @@ def changed(self:Form):
     try: cfg = type(self.value).from_dict({name: c.read() for name, c in self.controls.items()})
     except ConfigError as e: return self.refuse(str(e))
     self.refuse('')
+    grey_unused(self.controls, cfg)
     self.value = cfg
 
 @patch

@@ -59,12 +59,11 @@ register('explorer', 'bottleneck', BottleneckExplorerConfig);
 
 # %% ../../../nbs/workbench/explorers/00_bottleneck.ipynb #5061a13a
 @patch
-def used_fields(self:BottleneckExplorerConfig)->set: # names of the fields on which the result depends
+def unused(self:BottleneckExplorerConfig)->dict: # field -> when nothing depends on it
     "Without coefficients nothing quantizes them; plain VQ has one stage."
-    if is_sparse(self.method): unused = set()
-    elif self.method == 'VQ': unused = {'coef_bits', 'sparsity_level'}
-    else: unused = {'coef_bits'}
-    return set(self.to_dict()) - unused
+    names = [] if is_sparse(self.method) else ['coef_bits']
+    if self.method == 'VQ': names.append('sparsity_level')
+    return dict.fromkeys(names, f'with {self.where()}.method = {self.method!r}')
 
 # %% ../../../nbs/workbench/explorers/00_bottleneck.ipynb #8fc44f7e
 def patch_map(image:Tensor,  # (1, 3, H, W) in [0, 1]

@@ -55,10 +55,10 @@ register('explorer', 'codec', CodecExplorerConfig);
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #ad54c27c
 @patch
-def used_fields(self:CodecExplorerConfig)->set: # names of the fields on which the result depends
+def unused(self:CodecExplorerConfig)->dict: # field -> when nothing depends on it
     "The trade-off belongs to the untrained start, the path to weights from a path."
-    unused = ({'lmbda'} if self.model != START else set()) | ({'path'} if self.model != GIVEN else set())
-    return set(self.to_dict()) - unused
+    others = [name for name, owner in dict(lmbda=START, path=GIVEN).items() if self.model != owner]
+    return dict.fromkeys(others, f'with {self.where()}.model = {self.model!r}')
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #c6c51f55
 @lru_cache(maxsize=16)
