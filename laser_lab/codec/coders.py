@@ -114,9 +114,10 @@ class LearnedCodec:
     "A model with CompressAI's conventions, as a codec of images of any size. The model's `update()` comes first."
     def __init__(self, model,         # `compress` and `decompress`, in evaluation mode, on any device
                  name:str,            # what to call it
-                 multiple:int=None    # of which the sides are padded to be; None asks the model's `downsampling_factor`, 1 if it has none
+                 multiple:int=None,   # of which the sides are padded to be; None asks the model's `downsampling_factor`, 1 if it has none
+                 max_pixels:int=2**26 # larger images are refused
                 ):
-        self.model, self.name = model, name
+        self.model, self.name, self.max_pixels = model, name, max_pixels
         self.multiple = multiple or getattr(model, 'downsampling_factor', 1)
 
     def encode(self, image):
@@ -131,12 +132,16 @@ class LearnedCodec:
 def decode(self:LearnedCodec, data:bytes # from `encode`
           )->np.ndarray:                 # uint8 (H, W, 3)
     (height, width), stride, strings = unpack_strings(data)
+    check_image_size(height, width, self.max_pixels)
     padded = [n + -n % self.multiple for n in (height, width)]
     if not stride or any(n % stride for n in padded):
         where = f'for a padded image of {padded[0]} x {padded[1]}'
         raise refusal('data', stride, 'divisors of both sides', where, 'stride')
     shape = tuple(n // stride for n in padded)
-    with torch.no_grad(): x = self.model.decompress([[s] for s in strings], shape)['x_hat']
+    try:
+        with torch.no_grad(): x = self.model.decompress([[s] for s in strings], shape)['x_hat']
+    except (AssertionError, IndexError, RuntimeError) as e:
+        raise ValueError(f'data: its {len(strings)} strings are no image of {self.name} ({e})') from e
     return to_picture(x[..., :height, :width])
 
 # %% ../../nbs/codec/15_coders.ipynb #475a27a3

@@ -445,6 +445,8 @@ def encode_residuals(writers:list,  # a Writer per image
                     ):
     "Encode whole residuals, each image into its own stream."
     keep = slice(None) if inside is None else inside.cpu().numpy()
+    wrong = int((~values.isfinite()).sum())
+    if wrong: raise refusal('values', wrong, 'none', what='number of values that are not finite')
     values = values.cpu().double().numpy().astype(np.int64)
     index = index.expand(values.shape).cpu().numpy()
     for writer, v, i in zip(writers, values, index): code_residuals(writer, v[keep], i[keep], tables)
