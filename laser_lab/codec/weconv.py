@@ -8,7 +8,7 @@ __all__ = ['GAUSSIAN', 'LOWEST', 'LARGEST_DEVIATION', 'LEVELS', 'WECONV_STRIDE',
            'from_compressai', 'BandLayers', 'WeConvDown', 'WeConvUp', 'SupportGate', 'three_convolutions', 'SliceCoder',
            'BottleneckCoder', 'bottleneck_tables', 'WeConveneConfig', 'residual_blocks', 'weconv_analysis',
            'weconv_synthesis', 'weconv_hyper_analysis', 'weconv_hyper_synthesis', 'WeConvene', 'weconvene_small',
-           'weconvene_name', 'weconvene_names', 'weconvene_constants', 'to_official_weconvene',
+           'weconvene_name', 'weconvene_names', 'weconvene_constants', 'to_official_weconvene', 'weconvene_settings',
            'from_official_weconvene', 'load_official_weconvene']
 
 # %% ../../nbs/codec/09_weconv.ipynb #45b45c73
@@ -22,8 +22,9 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from ..bits import PRECISION, Reader, Writer
-from .entropy import (
-    EntropyModel, Tables, decode_residuals, encode_residuals, fit_buffers, round_ste, scale_table, table_index, thresholds)
+from laser_lab.codec.entropy import (
+    EntropyModel, Tables, decode_residuals, encode_residuals, fit_buffers, round_ste, scale_table, table_index,
+    thresholds)
 from .hpcm import CodecConfig, check_batch, check_names
 from .latent import channel_index, mask_outside
 from ..config import ConfigError, choice, listof, preset, refusal, register, within
@@ -97,7 +98,7 @@ class BandLayers(nn.Module):
                  inverse:bool=False # inverse GDN, for synthesis
                 ):
         super().__init__()
-        self.low, self.high = nn.Conv2d(channels, channels, 3, padding=1), nn.Conv2d(3 * channels, 3 * channels, 3, padding=1)
+        self.low, self.high = (nn.Conv2d(c, c, 3, padding=1) for c in (channels, 3 * channels))
         self.gdn_low, self.gdn_high = (from_compressai(layers().GDN, c, inverse) for c in (channels, 3 * channels))
 
     def forward(self, x:Tensor # (B, C, H, W), even sides
@@ -149,7 +150,8 @@ class SupportGate(nn.Module):
         return self.outer(x + self.a(x) * torch.sigmoid(self.b(self.blocks(x))))
 
 # %% ../../nbs/codec/09_weconv.ipynb #06ad2bd2
-GAUSSIAN, LOWEST, LARGEST_DEVIATION, LEVELS = sqrt(2), .11, 256., 64 # scale of a standard deviation of 1; range and number of the standard deviations of the tables
+GAUSSIAN = sqrt(2) # scale of our distribution for a standard deviation of 1
+LOWEST, LARGEST_DEVIATION, LEVELS = .11, 256., 64 # standard deviations of the coding tables
 
 # %% ../../nbs/codec/09_weconv.ipynb #a4c608e7
 def three_convolutions(inputs:int, widths, outputs:int)->nn.Sequential: # channels before, in between (two), behind
@@ -158,7 +160,7 @@ def three_convolutions(inputs:int, widths, outputs:int)->nn.Sequential: # channe
     return nn.Sequential(first, nn.GELU(), second, nn.GELU(), third)
 
 class SliceCoder(nn.Module):
-    """Codes a latent slice of channels by slice of channels (channel-autoregressive entropy model with latent residual prediction).
+    """Codes a latent by slices of channels (channel-autoregressive, with latent residual prediction).
 
     Slice n sees the side information, an optional prior that the decoder has, and the slices before n.
     Residuals follow a Gaussian with a quantization step of 1.
@@ -178,7 +180,8 @@ class SliceCoder(nn.Module):
         def gates(): return nn.ModuleList(SupportGate(prior + s, s, gate) for s in seen)
         def networks(extra): return nn.ModuleList(three_convolutions(extra + s, widths, own) for s in seen)
         self.mean_gates, self.scale_gates = gates(), gates()
-        self.mean_networks, self.scale_networks, self.residual_networks = networks(0), networks(0), networks(prior + own)
+        self.mean_networks, self.scale_networks = networks(0), networks(0)
+        self.residual_networks = networks(prior + own)
         self.entropy = EntropyModel(beta=2., lowest_scale=GAUSSIAN * LOWEST)
         self.register_buffer('thresholds', torch.zeros(0, dtype=torch.float64))
 
@@ -267,7 +270,7 @@ def decompress(self:SliceCoder, strings, means:Tensor, scales:Tensor, prior:Tens
 
 # %% ../../nbs/codec/09_weconv.ipynb #394fb8d7
 class BottleneckCoder(nn.Module):
-    "Codes side information with CompressAI's entropy bottleneck (Balle et al. 2018) and the range coder of `laser_lab.bits`."
+    "Codes side information with CompressAI's entropy bottleneck (Balle et al. 2018) and our range coder."
     def __init__(self, channels:int): # of the side information
         super().__init__()
         from compressai.entropy_models import EntropyBottleneck
@@ -338,7 +341,8 @@ class WeConveneConfig(CodecConfig):
 @patch
 def check(self:WeConveneConfig):
     def refuse(name, allowed): raise refusal(f'{self.where()}.{name}', getattr(self, name), allowed, error=ConfigError)
-    if self.latent_channels % self.slices: refuse('slices', f'a divisor of the {self.latent_channels} channels of the latent')
+    latent = self.latent_channels
+    if latent % self.slices: refuse('slices', f'a divisor of the {latent} channels of the latent')
     if len(self.context_widths) != 2: refuse('context_widths', 'two numbers')
     if self.gate_width % 2: refuse('gate_width', 'even numbers')
 
@@ -369,12 +373,14 @@ def weconv_synthesis(cfg:WeConveneConfig)->nn.Sequential: # latent (B, M, h, w) 
 def weconv_hyper_analysis(cfg:WeConveneConfig)->nn.Sequential: # bands (B, 4M, h, w) to side information, at 1/4 of their resolution
     "From all bands of the latent to the side information (h_a)."
     n = cfg.channels
-    return nn.Sequential(WeConvDown(4 * cfg.latent_channels, n), *residual_blocks(n, cfg.depth), layers().conv3x3(n, cfg.hyper_channels, 2))
+    first, last = WeConvDown(4 * cfg.latent_channels, n), layers().conv3x3(n, cfg.hyper_channels, 2)
+    return nn.Sequential(first, *residual_blocks(n, cfg.depth), last)
 
 def weconv_hyper_synthesis(cfg:WeConveneConfig)->nn.Sequential: # side information to (B, M, h, w), at 4 times its resolution
     "From the side information to features for means, or for scales."
     n = cfg.channels
-    return nn.Sequential(WeConvUp(cfg.hyper_channels, n), *residual_blocks(n, cfg.depth), layers().subpel_conv3x3(n, cfg.latent_channels, 2))
+    first, last = WeConvUp(cfg.hyper_channels, n), layers().subpel_conv3x3(n, cfg.latent_channels, 2)
+    return nn.Sequential(first, *residual_blocks(n, cfg.depth), last)
 
 # %% ../../nbs/codec/09_weconv.ipynb #b1013fd7
 class WeConvene(nn.Module):
@@ -519,6 +525,21 @@ def to_official_weconvene(model:WeConvene)->dict: # tensors under the authors' n
     "What the authors' model would load."
     tensors, names = model.state_dict(), weconvene_names(model)
     return {there: tensors[here] for here, there in names.items()} | weconvene_constants(names.values())
+
+# %% ../../nbs/codec/09_weconv.ipynb #ff642d2a
+def weconvene_settings(state:dict # the authors' tensors by name
+                      )->dict:    # fields of `WeConveneConfig`
+    "Sizes of a model from the shapes of its tensors."
+    def shape(name):
+        if name in state and state[name].ndim == 4: return state[name].shape
+        raise refusal('state_dict', name, 'the layers of WeConvene', what='missing or misshapen tensor')
+    def count(pattern): return len({m[1] for name in state if (m := re.match(pattern, name))})
+    first, depth = shape('g_a.0.conv1.weight'), count(r'h_a\.(\d+)\.conv1\.weight') - 1
+    network = [shape(f'cc_mean_transforms_real.0.{n}.weight')[0] for n in (0, 2)]
+    return dict(channels=first[0], latent_channels=shape(f'g_a.{3 * depth + 3}.weight')[0],
+                hyper_channels=shape(f'h_a.{depth + 1}.weight')[0], depth=depth, context_widths=network,
+                slices=count(r'cc_mean_transforms_real\.(\d+)\.'),
+                gate_width=shape('atten_mean_real.0.0.in_conv.weight')[0])
 
 # %% ../../nbs/codec/09_weconv.ipynb #c26db835
 THEIR_OWN = re.compile(r'(^|\.)(_quantized_cdf|_cdf_length|_offset|scale_table)$') # tables that `update` makes
