@@ -16,6 +16,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..compiled import outside_graphs
 from ..config import Config, ConfigError, choice, refusal, within
 from ..transforms.morlet import morlet_2d, morlet_bank, wavelet_angles
 from ..units import at_least_float32, unit_if_needed, unit_of
@@ -282,11 +283,20 @@ def state_of(p:Tensor): # something that differs after a change; None where chan
 @patch
 def applied(self:ScatteringBlock)->Tensor: # (C or 1, 1 + 2L, n, k, k)
     "Kernels as the block applies them; changes of weights in place are seen, except those made through `.data`."
-    compose = self.averaged if self.cfg.order == 'pool_first' else self.kernels
-    if torch.is_grad_enabled() and self.learnable: return compose()
+    return self.composed() if torch.is_grad_enabled() and self.learnable else self.kept_kernels()
+
+@patch
+def composed(self:ScatteringBlock)->Tensor: # (C or 1, 1 + 2L, n, k, k)
+    "Kernels from the weights, with the average inside where it comes first."
+    return self.averaged() if self.cfg.order == 'pool_first' else self.kernels()
+
+@patch
+@outside_graphs
+def kept_kernels(self:ScatteringBlock)->Tensor: # (C or 1, 1 + 2L, n, k, k)
+    "The simplest kernels, computed when the weights have changed."
     seen = [state_of(p) for p in self.parameters()]
     if self.seen != seen or None in seen:
-        with torch.inference_mode(False), torch.no_grad(): self.kept = simplest(compose())
+        with torch.inference_mode(False), torch.no_grad(): self.kept = simplest(self.composed())
         self.bank, self.seen = None, seen
     return self.kept
 

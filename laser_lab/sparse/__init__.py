@@ -54,8 +54,8 @@ names = {
         'coder_bits', 'prediction_network', 'round_straight_through', 'to_scale_grid', 'unit_probability'],
     'vq': [
         'ResidualVectorQuantizer', 'VectorQuantizer', 'check_kmeans', 'check_quantizer', 'code_sums', 'exact_nearest',
-        'follow_means', 'from_vectors', 'kmeans', 'nearest', 'nearest_in_chunk', 'power_of_two', 'rotate_and_scale',
-        'spread_out', 'square_distances', 'straight_through', 'to_vectors', 'unit_rows'],
+        'follow_means', 'from_vectors', 'kmeans', 'nearest', 'nearest_in_chunk', 'rotate_and_scale', 'spread_out',
+        'square_distances', 'straight_through', 'to_vectors', 'unit_rows'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

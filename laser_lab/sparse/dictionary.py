@@ -18,7 +18,7 @@ from torch import Tensor
 from ..config import check_whole, refusal
 from .bottleneck import Bottleneck, check_finite, check_indices, mean_squared_error, transaction
 from .coding import canonical, code_length, decode_code, encode_code
-from .learning import atoms_from_signals, learn_dictionary
+from .learning import STARTS, learn_dictionary
 from .pursuit import PURSUIT_METHODS, SparseCode, pursuit, unit_columns
 from .ranks import all_reduce, from_first_rank, gather_batch
 from .vq import straight_through
@@ -102,14 +102,16 @@ class DictionaryLearning(Bottleneck):
                  normalize_atoms:bool=True,  # keep atoms at unit length
                  method:str='omp',  # pursuit: 'omp', 'ormp' or 'mp'
                  scale_decay:float=.99,  # weight of the past in the range of the coefficient quantizer
-                 on_nonfinite:str='raise'  # batch or update that is not finite: 'raise' an error, or 'skip' the update and count it
+                 on_nonfinite:str='raise',  # batch or update that is not finite: 'raise' an error, or 'skip' the update and count it
+                 start:str='signals'  # first atoms from the data: 'signals', drawn at random, or 'kmeans', centres of clusters
                 ):
         super().__init__(on_nonfinite)
         check_bottleneck(num_embeddings, embedding_dim, sparsity_level, patch_size, coef_bits, method)
         self.num_embeddings, self.embedding_dim, self.sparsity_level = num_embeddings, embedding_dim, sparsity_level
         self.commitment_cost, self.dictionary_weight, self.patch_size = commitment_cost, dictionary_weight, patch_size
         self.coef_bits, self.normalize_atoms = coef_bits, normalize_atoms
-        self.method, self.scale_decay = method, scale_decay
+        if start not in STARTS: raise refusal('start', start, ', '.join(STARTS))
+        self.method, self.scale_decay, self.start = method, scale_decay, start
         self.dictionary = nn.Parameter(unit_columns(torch.randn(embedding_dim * patch_size**2, num_embeddings))[0])
         self.register_buffer('initialised', torch.tensor(not data_init))
         self.register_buffer('coef_scale', torch.tensor(0.))
@@ -232,7 +234,7 @@ def start_from(self:DictionaryLearning,
     "Initial atoms from the data, once; on several ranks from the whole batch."
     if self.initialised: return
     signals = gather_batch(patches).flatten(0, 1)
-    self.dictionary.data.copy_(from_first_rank(atoms_from_signals(signals, self.dictionary)))
+    self.dictionary.data.copy_(from_first_rank(STARTS[self.start](signals, self.dictionary)))
     self.initialised.fill_(True)
 
 @patch
