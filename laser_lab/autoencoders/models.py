@@ -18,7 +18,8 @@ from torch.nn import functional as F
 from .layers import LAYOUTS, ScaleDecoder, ScaleEncoder
 from ..bits import (decode_symbols, encode_symbols, model_config, model_tensors, model_with, read_checkpoint,
                             read_numbers, seal, symbol_bits, unseal, write_numbers)
-from ..config import Config, ConfigError, choice, entry_for, is_a, listof, refusal, register, to_preset, within
+from ..config import (Config, ConfigError, choice, entry_for, is_a, listof, refusal, refuse_unused, register,
+                              to_preset, used_values, within)
 from ..sparse.bottleneck import Bottleneck, all_finite, check_finite, mean_squared_error, snapshot
 from ..sparse.dictionary import DictionaryLearning
 from ..sparse.ksvd import KSVDDictionaryLearning
@@ -55,6 +56,9 @@ class AutoencoderConfig(Config):
             allowed = f'0 without {self.where()}.perceptual_weights, a local file, since nothing is downloaded'
             raise refusal(f'{self.where()}.perceptual_weight', self.perceptual_weight, allowed, error=ConfigError)
 
+    def unused(self):
+        return {} if self.perceptual_weight else dict(perceptual_weights=f'with {self.where()}.perceptual_weight = 0.0')
+
 # %% ../../nbs/autoencoders/02_models.ipynb #5455cacd
 @patch
 def check_images(self:AutoencoderConfig):
@@ -80,6 +84,10 @@ class VQVAEConfig(AutoencoderConfig):
     rotation_trick:bool = False # carry gradients by rotation instead of straight through
     on_nonfinite:str = choice('raise', 'skip') # a batch with NaN or infinity at the bottleneck: end with an error, or leave the codebooks alone and count it
 
+    def unused(self):
+        if self.codebook_update == 'ema': return super().unused()
+        return super().unused() | dict(decay=f"with {self.where()}.codebook_update = 'gradient'")
+
 # %% ../../nbs/autoencoders/02_models.ipynb #6f1e3bc0
 @dataclass
 class DLVAEConfig(AutoencoderConfig):
@@ -101,17 +109,25 @@ class DLVAEConfig(AutoencoderConfig):
 # %% ../../nbs/autoencoders/02_models.ipynb #9a746f06
 @dataclass
 class LASERConfig(DLVAEConfig):
-    "Sparse-coding autoencoder whose dictionary is updated by K-SVD, online, or by gradient descent."
-    ksvd_iterations:int = within(1, 0, 100) # K-SVD sweeps per training batch; 0 leaves the dictionary to the other modes
+    "Sparse-coding autoencoder whose dictionary is updated by gradient descent, by K-SVD, or online."
+    dictionary_weight:float = within(5., 0., 100.) # gradient mode: weight of the loss that ties the dictionary to the encoder
+    ksvd_iterations:int = within(0, 0, 100) # K-SVD sweeps per training batch; 0 leaves the dictionary to the other modes
     normalize_atoms:bool = True # keep atoms at unit norm
     use_online_learning:bool = False # online updates instead of gradients
-    dict_learning_rate:float = within(0.1, 0., 10.) # step size of the online update
+    dict_learning_rate:float = within(0.1, 0., 10.) # online mode: step size of the update
 
     def check(self):
         super().check()
         if self.use_online_learning and self.ksvd_iterations:
             where = f'with {self.where()}.ksvd_iterations = {self.ksvd_iterations}'
             raise refusal(f'{self.where()}.use_online_learning', True, 'False', where, error=ConfigError)
+
+    def unused(self):
+        online = f'with {self.where()}.use_online_learning = {self.use_online_learning}'
+        idle = super().unused() | ({} if self.use_online_learning else dict(dict_learning_rate=online))
+        if not self.use_online_learning and not self.ksvd_iterations: return idle
+        mode = online if self.use_online_learning else f'with {self.where()}.ksvd_iterations = {self.ksvd_iterations}'
+        return idle | dict(dictionary_weight=mode)
 
 # %% ../../nbs/autoencoders/02_models.ipynb #5d9bf0b0
 @dataclass
@@ -130,7 +146,10 @@ class HierarchicalConfig(AutoencoderConfig):
 
 # %% ../../nbs/autoencoders/02_models.ipynb #a74a10f3
 def _configured(cls, cfg, overrides): # a configuration from either way of calling
-    if cfg is None: return cls(**overrides)
+    if cfg is None:
+        cfg = cls(**overrides)
+        refuse_unused(cfg, overrides, cls.where())
+        return cfg
     if overrides: raise refusal('cfg', ', '.join(overrides), 'one or the other', 'beside it', error=TypeError)
     if not is_a(cfg, cls): raise refusal('cfg', type(cfg).__name__, cls.__name__, error=TypeError)
     return cfg
@@ -247,9 +266,8 @@ class VQVAE(Autoencoder):
 
     @staticmethod
     def make_bottleneck(c):
-        options = dict(commitment_cost=c.commitment_cost, codebook_update=c.codebook_update, decay=c.decay,
-                       kmeans_init=c.kmeans_init, revive_after=c.revive_after, rotation_trick=c.rotation_trick,
-                       on_nonfinite=c.on_nonfinite)
+        options = used_values(c, 'commitment_cost', 'codebook_update', 'decay', 'kmeans_init', 'revive_after',
+                              'rotation_trick', 'on_nonfinite')
         if c.num_quantizers == 1: return VectorQuantizer(c.num_embeddings, c.embedding_dim, **options)
         return ResidualVectorQuantizer(c.num_quantizers, c.num_embeddings, c.embedding_dim, **options)
 
@@ -271,9 +289,9 @@ class VQVAE(Autoencoder):
         return self.decode(self.bottleneck.decode(indices.view(len(indices), *grid)))
 
 # %% ../../nbs/autoencoders/02_models.ipynb #25784841
-def _sparse_options(c): # what both sparse bottlenecks take from a configuration
+def _sparse_options(c, *further): # what sparse bottlenecks take from a configuration
     shared = 'commitment_cost', 'dictionary_weight', 'patch_size', 'coef_bits', 'start', 'on_nonfinite'
-    return {name: getattr(c, name) for name in shared}
+    return used_values(c, *shared, *further)
 
 class DLVAE(Autoencoder):
     "Autoencoder with a sparse bottleneck, dictionary by gradient descent."
@@ -288,15 +306,14 @@ class DLVAE(Autoencoder):
 
 # %% ../../nbs/autoencoders/02_models.ipynb #f6e463de
 class LASER(Autoencoder):
-    "Autoencoder with a sparse bottleneck, dictionary by K-SVD or online updates in the forward pass."
+    "Autoencoder with a sparse bottleneck, dictionary by gradient, or by K-SVD or online updates in the forward pass."
     config, loss_name = LASERConfig, 'ksvd_loss'
 
     @staticmethod
     def make_bottleneck(c):
-        updates = dict(ksvd_iterations=c.ksvd_iterations, normalize_atoms=c.normalize_atoms,
-                       use_online_learning=c.use_online_learning, dict_learning_rate=c.dict_learning_rate)
+        updates = 'ksvd_iterations', 'normalize_atoms', 'use_online_learning', 'dict_learning_rate'
         sizes = c.num_embeddings, c.embedding_dim, c.sparsity_level
-        return KSVDDictionaryLearning(*sizes, **_sparse_options(c), **updates)
+        return KSVDDictionaryLearning(*sizes, **_sparse_options(c, *updates))
 
     @property
     def stride(self): return 2**self.cfg.num_downsamples * self.cfg.patch_size
