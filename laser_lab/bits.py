@@ -393,7 +393,8 @@ def read_checkpoint(path,   # file written by training
     missing = [name for name in needed if name not in found]
     if found and not missing: return content
     wanted = ', '.join(map(repr, needed)) or 'values by name'
-    raise refusal(path, type(content).__name__, f'a dictionary with {wanted}', what='content of type', error=ConfigError)
+    allowed = f'a dictionary with {wanted}'
+    raise refusal(path, type(content).__name__, allowed, what='content of type', error=ConfigError)
 
 # %% ../nbs/02_bits.ipynb #e45b74d9
 _makers = (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.eye, torch.arange)

@@ -372,13 +372,16 @@ class FileSource:
                 return image, self.labels[j].item()
         raise BadImage(f'{self.paths[i]}: neither this nor any other of {len(self)} files can be read')
 
-    def _bad(self, j, error): # announce once, or raise
-        if self.bad_files == 'refuse': raise error
-        self._announce(j, f'skipped {error}')
+# %% ../nbs/04_data.ipynb #41a1a639
+@patch
+def _bad(self:FileSource, j, error): # announce once, or raise
+    if self.bad_files == 'refuse': raise error
+    self._announce(j, f'skipped {error}')
 
-    def _announce(self, what, message): # warn once
-        if what not in self.announced: warnings.warn(message, ImageNote, stacklevel=3)
-        self.announced.add(what)
+@patch
+def _announce(self:FileSource, what, message): # warn once
+    if what not in self.announced: warnings.warn(message, ImageNote, stacklevel=3)
+    self.announced.add(what)
 
 # %% ../nbs/04_data.ipynb #2db703a2
 class CachedSource:

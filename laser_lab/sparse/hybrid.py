@@ -314,6 +314,7 @@ def split_stream(self:HybridQuantizer,
     if tokens > most: raise refusal('data', tokens, f'at most {most}, one per slot', what='number of atoms')
     return first, second
 
+# %% ../../nbs/sparse/08_hybrid.ipynb #6fb69a14
 @patch
 def decompress(self:HybridQuantizer,
                data:bytes  # from `compress`
