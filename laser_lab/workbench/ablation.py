@@ -4,26 +4,29 @@
 
 # %% auto #0
 __all__ = ['SPARSE', 'BOTTLENECKS', 'BENCH', 'PROCESSES', 'CONTEXTS', 'SHORT_CODEC', 'StudyConfig', 'slug', 'planned_runs',
-           'check_labels_differ', 'workers_for', 'last_step', 'run_study', 'read_results', 'table_columns',
-           'mean_spread', 'result_table', 'markdown_table', 'print_table', 'measures_table']
+           'check_labels_differ', 'workers_for', 'last_step', 'RunsFailed', 'sigterm_interrupts', 'run_study',
+           'read_results', 'table_columns', 'mean_spread', 'result_table', 'markdown_table', 'print_table',
+           'measures_table']
 
 # %% ../../nbs/workbench/03_ablation.ipynb #0814a3ad
-import json, os, re
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+import json, os, re, signal, threading, traceback
+from concurrent.futures import ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from ..config import (Config, ConfigError, compose, listof, load_config, recipes, refusal, register, renamed,
-                              save_config)
+from ..config import (Config, ConfigError, UserError, compose, listof, load_config, recipes, refusal, register,
+                              renamed, save_config)
 from ..metrics import mean_and_spread
-from ..training.logs import read_log
+from ..training.logs import one_writer, read_log
 from ..training.recipes import import_kinds
 from ..training.run import RunConfig, train_from
+from ..training.trainer import begin_worker
 
 # %% ../../nbs/workbench/03_ablation.ipynb #2844a211
 __getattr__ = renamed(__name__, plan='laser_lab.workbench.ablation:planned_runs',
@@ -120,14 +123,44 @@ def last_step(run # folder of a run
     return 1 + max((r['step'] for r in rows), default=-1)
 
 # %% ../../nbs/workbench/03_ablation.ipynb #1c9398b2
-def _follow(futures, bar): # move the bar until all runs are done; the first failure ends the study
-    finished = 0
-    while finished < len(futures):
-        done, waiting = wait(futures, timeout=1, return_when=FIRST_EXCEPTION)
-        for f in done: f.result()
-        finished = len(done)
+class RunsFailed(UserError):
+    "Some runs of a study could not be finished."
+
+def _follow(futures, bar): # move the bar until all runs are done; run -> why it failed
+    waiting = set(futures)
+    while waiting:
+        done, waiting = wait(waiting, timeout=1)
+        stopped = next((e for f in done if isinstance(e := f.exception(), KeyboardInterrupt)), None)
+        if stopped: raise stopped
         bar.n = sum(last_step(run) for run in futures.values())
         bar.set_postfix_str(', '.join(run.name for f, run in futures.items() if f.running()))
+    return {run: f.exception() for f, run in futures.items() if f.exception()}
+
+def _report_failures(failures, count): # run -> exception; number of all runs
+    if not failures: return
+    for e in failures.values(): # a fault of the code, not of the configuration: its place matters
+        if not isinstance(e, (UserError, OSError)): traceback.print_exception(type(e), e, e.__traceback__)
+    reasons = '; '.join(f'{run.name}: {e}' for run, e in failures.items())
+    raise RunsFailed(f'{len(failures)} of {count} runs failed: {reasons}')
+
+# %% ../../nbs/workbench/03_ablation.ipynb #3e130cfe
+def _stop_workers(pool, workers): # each saves its step; a second Ctrl-C ends them at once
+    for w in workers: w.terminate()
+    try: pool.shutdown(wait=True, cancel_futures=True)
+    except KeyboardInterrupt:
+        for w in workers: w.kill()
+        raise
+
+@contextmanager
+def sigterm_interrupts():
+    "Within, SIGTERM does what Ctrl-C does; only the main thread can be told."
+    if threading.current_thread() is not threading.main_thread(): return (yield)
+    def interrupt(number, frame):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise KeyboardInterrupt
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try: yield
+    finally: signal.signal(signal.SIGTERM, before)
 
 # %% ../../nbs/workbench/03_ablation.ipynb #a3f6a58b
 def run_study(study:StudyConfig,  # what to run
@@ -136,19 +169,25 @@ def run_study(study:StudyConfig,  # what to run
              )->Path:             # the folder, with a run inside for each row and seed
     "Train whatever is not yet finished."
     folder, runs = Path(folder), planned_runs(study)
-    save_config(study, folder/'config.json')
+    with one_writer(folder):
+        save_config(study, folder/'config.json')
+        _train(study, folder, runs, workers)
+    return folder
+
+def _train(study, folder, runs, workers): # those that are not yet finished
     todo = [(cfg, folder/f'{slug(label)}-seed{seed}') for label, seed, cfg in runs]
     todo = [(cfg, run) for cfg, run in todo if not (run/'result.json').exists()]
     todo = [(replace(cfg, training=replace(cfg.training, progress=False)), run) for cfg, run in todo]
     steps = sum(cfg.training.max_steps or 0 for cfg, _ in todo) or None
-    with (ProcessPoolExecutor(workers_for(runs, workers), get_context('spawn'), torch.set_num_threads, (1,)) as pool,
+    count, others = workers_for(runs, workers), set(active_children())
+    with (sigterm_interrupts(), ProcessPoolExecutor(count, get_context('spawn'), begin_worker, (os.getpid(),)) as pool,
           tqdm(total=steps, unit='step', desc=study.title) as bar):
         futures = {pool.submit(train_from, cfg.to_dict(), run): run for cfg, run in todo}
-        try: _follow(futures, bar)
+        try: failures = _follow(futures, bar)
         except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
+            _stop_workers(pool, set(active_children()) - others)
             raise
-    return folder
+    _report_failures(failures, len(runs))
 
 # %% ../../nbs/workbench/03_ablation.ipynb #2e0af69c
 def read_results(folder # folder of a study

@@ -17,7 +17,7 @@ import torch
 from jinja2 import Environment
 from torch import Tensor
 
-from ..config import Config, load_config, of_group, within, write_atomic, write_json
+from ..config import Config, command as command_line, load_config, of_group, within, write_atomic, write_json
 from ..data import DataConfig, make_dataloaders
 from ..training.logs import read_log
 from ..training.recipes import recipe_at
@@ -26,7 +26,8 @@ from ..training.trainer import new_folder
 from ..viz.codes import channel_slice_figure, reconstruction_figure
 from ..viz.curves import rate_distortion_figure, training_figure
 from ..viz.style import as_png
-from .ablation import StudyConfig, print_table, read_results, result_table, run_study, slug
+from .ablation import (RunsFailed, StudyConfig, print_table, read_results, result_table, run_study,
+                                          slug)
 
 # %% ../../nbs/workbench/04_report.ipynb #b1dda84f
 def shown_images(data:DataConfig, # of a run
@@ -172,10 +173,14 @@ def ablate(cfg:AblateConfig,           # what to do
     "Run a study, print its table, write its report."
     study = load_config(StudyConfig, Path(folder)/'config.json') if folder else cfg.study
     folder = Path(folder or new_folder(cfg.output_dir, slug(study.title)))
+    onward, failed = f"continue with `{command_line('ablate', resume=folder)}`", None
     try: run_study(study, folder, cfg.workers)
-    except KeyboardInterrupt as e:
-        raise KeyboardInterrupt(f'{folder}: stopped; continue with `laser-lab ablate resume={folder}`') from e
-    report(folder, command)
+    except KeyboardInterrupt as e: raise KeyboardInterrupt(f'{folder}: stopped; {onward}') from e
+    except RunsFailed as e: failed = RunsFailed(f'{e}; {onward}')
+    if read_results(folder): _show(study, report(folder, command).parent)
+    if failed: raise failed
+    return folder
+
+def _show(study, folder): # print the table
     title = f'{study.title}: held-out images, mean ± standard deviation over seeds {study.seeds}'
     print_table(result_table(read_results(folder)), title)
-    return folder
