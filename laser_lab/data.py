@@ -28,7 +28,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from .config import Config, ConfigError, choice, refusal, register, renamed, within
+from .config import Config, ConfigError, UserError, choice, refusal, register, renamed, within
 
 # %% ../nbs/04_data.ipynb #2879ffb7
 _photographs = dict(
@@ -252,7 +252,7 @@ def left_out(image,     # PIL image, loaded
     return found
 
 # %% ../nbs/04_data.ipynb #4a81f71d
-class BadImage(ValueError):
+class BadImage(UserError, ValueError):
     "A file that cannot be used as an image."
 
 _modes = ('1', 'L', 'P', 'LA', 'RGB', 'RGBA', 'CMYK', 'YCbCr') # eight bits a channel, or fewer
@@ -406,7 +406,7 @@ def list_images(folder    # class folders, or images side by side
     files = [p for p in entries if p.is_file() or not p.exists()] # a dead link is met where it is read
     if classes and files:
         both = f'{classes[0].name}/ and {files[0].name}'
-        raise refusal(folder, both, 'class folders or images, not both', what='a mixture such as')
+        raise refusal(folder, both, 'class folders or images, not both', what='a mixture such as', error=ConfigError)
     if files: return files, [0] * len(files), []
     paths, labels = _in_class_folders(folder, [p.name for p in classes])
     if not paths: raise FileNotFoundError(f'{folder}: no images, neither here nor in class folders')
@@ -496,7 +496,8 @@ def held_out(source,     # images with labels
     count = min(max(classes, round(share * len(source))), len(source) - classes)
     if count < classes:
         allowed = 'at least two images per class, to hold one out'
-        raise refusal('source', len(source), allowed, f'for {classes} classes', what='number of images')
+        what = 'number of images'
+        raise refusal('source', len(source), allowed, f'for {classes} classes', what, ConfigError)
     chosen = torch.zeros(len(source), dtype=torch.bool)
     chosen[stratified_subset(source.labels, count)] = True
     return source.subset((~chosen).nonzero()[:, 0]), source.subset(chosen.nonzero()[:, 0])
@@ -554,7 +555,7 @@ def _split_folders(cfg, train, val): # (train, val)
     strange = sorted(set(listed[0][2]) ^ set(listed[1][2]))
     if strange:
         where = f'in one of {train}/ and {val}/ of {cfg.root} only'
-        raise refusal(cfg.dataset, strange[0], 'the same class folders in both', where, what='class')
+        raise refusal(cfg.dataset, strange[0], 'the same class folders in both', where, 'class', ConfigError)
     return tuple(_file_source(cfg, l) for l in listed)
 
 # %% ../nbs/04_data.ipynb #224ffb0a
@@ -569,7 +570,7 @@ def cifar10_sources(cfg:DataConfig)->tuple: # (train, test)
     from torchvision.datasets import CIFAR10
     try: parts = [CIFAR10(cfg.root, train=train) for train in (True, False)]
     except RuntimeError as e:
-        raise ValueError(f'{batches}: a batch is missing or its checksum is not the official one') from e
+        raise ConfigError(f'{batches}: a batch is missing or its checksum is not the official one') from e
     return tuple(ArraySource(p.data, p.targets) for p in parts)
 
 # %% ../nbs/04_data.ipynb #f6b79062
@@ -580,7 +581,7 @@ def celeba_sources(cfg:DataConfig)->tuple: # (train, val)
     if not partition.is_file(): return held_out(images, cfg.val_share)
     part = dict(line.split() for line in partition.read_text().splitlines() if line.strip())
     unknown = next((p.name for p in images.paths if p.name not in part), None)
-    if unknown: raise ValueError(f'{partition}: does not say to which part {unknown} belongs')
+    if unknown: raise ConfigError(f'{partition}: does not say to which part {unknown} belongs')
     return tuple(images.subset([i for i, p in enumerate(images.paths) if part[p.name] == number]) for number in '01')
 
 # %% ../nbs/04_data.ipynb #818924d5
@@ -683,10 +684,11 @@ def batch_bounds(num_samples:int, # samples per epoch
                  drop_last:bool   # drop what does not fill a batch; otherwise make the batches nearly equal
                 )->list:          # (start, stop) of each global batch
     "Where the batches of an epoch begin and end."
-    if num_samples < 1: raise ValueError('there are no images to make batches of')
+    if num_samples < 1: raise ConfigError('there are no images to make batches of')
     if not drop_last: return even_parts(num_samples, -(-num_samples // batch_size))
     if num_samples < batch_size:
-        raise refusal('data.batch_size', batch_size, f'up to the {num_samples} samples of an epoch')
+        allowed = f'up to the {num_samples} samples of an epoch'
+        raise refusal('data.batch_size', batch_size, allowed, error=ConfigError)
     return [(i, i + batch_size) for i in range(0, num_samples - batch_size + 1, batch_size)]
 
 # %% ../nbs/04_data.ipynb #6ec90500
@@ -698,10 +700,11 @@ def rank_share(start:int, stop:int, # a global batch
     "The part of a global batch that a process takes."
     size = stop - start
     if equal and size % world_size:
-        raise refusal('data.batch_size', size, f'multiples of {world_size}', f'with {world_size} processes')
+        raise refusal('data.batch_size', size, f'multiples of {world_size}', f'with {world_size} processes', '',
+                      ConfigError)
     if size < world_size:
         allowed = 'at least one image per process'
-        raise refusal('validation batch', size, allowed, f'for {world_size} processes', what='size')
+        raise refusal('validation batch', size, allowed, f'for {world_size} processes', what='size', error=ConfigError)
     low, high = even_parts(size, world_size)[rank]
     return start + low, start + high
 

@@ -41,7 +41,7 @@ names = {
         'EXPECTED_WARNINGS', 'Interrupted', 'OneBar', 'PR_SET_PDEATHSIG', 'TrainingConfig', 'begin', 'begin_worker',
         'constant', 'end_with_parent', 'environment', 'extra_loggers', 'fit_quietly', 'for_one_process',
         'kept_checkpoints', 'learning_rate_factor', 'make_trainer', 'new_folder', 'processes', 'refuse_unfinished',
-        'run_folder', 'schedule_of', 'steps_of', 'stream_of'],
+        'run_folder', 'schedule_of', 'sigterm_interrupts', 'steps_of', 'stream_of'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

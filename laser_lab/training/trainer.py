@@ -6,10 +6,11 @@
 __all__ = ['EXPECTED_WARNINGS', 'PR_SET_PDEATHSIG', 'TrainingConfig', 'environment', 'new_folder', 'run_folder', 'OneBar',
            'processes', 'extra_loggers', 'kept_checkpoints', 'make_trainer', 'steps_of', 'stream_of', 'constant',
            'learning_rate_factor', 'schedule_of', 'for_one_process', 'fit_quietly', 'Interrupted', 'begin',
-           'refuse_unfinished', 'end_with_parent', 'begin_worker']
+           'refuse_unfinished', 'end_with_parent', 'begin_worker', 'sigterm_interrupts']
 
 # %% ../../nbs/training/02_trainer.ipynb #556e009b
 import copy, ctypes, datetime, logging, math, os, platform, signal, subprocess, sys, threading, time, warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +113,8 @@ def new_folder(output_dir, # folder that holds all runs
                name:str    # what the run is called
               )->Path:     # output_dir/name-YYYYmmdd-HHMMSS, created; a number is added if it exists
     "A folder of its own for a run; of several processes only the first one makes it."
+    if Path(output_dir).is_file():
+        raise refusal('output_dir', str(output_dir), 'a folder', what='the file', error=ConfigError)
     stamp = f'{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}'
     if process_place()[0]: return Path(output_dir)/stamp
     for n in range(1, 10000):
@@ -298,3 +301,15 @@ def begin_worker(parent:int): # process that started this one
     end_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+
+# %% ../../nbs/training/02_trainer.ipynb #e4b164fc
+@contextmanager
+def sigterm_interrupts():
+    "Within, SIGTERM does what Ctrl-C does; only the main thread can be told."
+    if threading.current_thread() is not threading.main_thread(): return (yield)
+    def interrupt(number, frame):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise KeyboardInterrupt
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try: yield
+    finally: signal.signal(signal.SIGTERM, before)

@@ -8,8 +8,7 @@ names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE', 'StudyConfig',
         'check_labels_differ', 'last_step', 'markdown_table', 'mean_spread', 'measures_table', 'planned_runs',
-        'print_table', 'read_results', 'result_table', 'run_study', 'sigterm_interrupts', 'slug', 'table_columns',
-        'workers_for'],
+        'print_table', 'read_results', 'result_table', 'run_study', 'slug', 'table_columns', 'workers_for'],
     'explorer': [
         'Explorer', 'ExplorerConfig', 'LivePicture', 'PHOTOS', 'failure_shown', 'one_thread', 'photograph'],
     'form': [

@@ -4,14 +4,12 @@
 
 # %% auto #0
 __all__ = ['SPARSE', 'BOTTLENECKS', 'BENCH', 'PROCESSES', 'CONTEXTS', 'SHORT_CODEC', 'StudyConfig', 'slug', 'planned_runs',
-           'check_labels_differ', 'workers_for', 'last_step', 'RunsFailed', 'sigterm_interrupts', 'run_study',
-           'read_results', 'table_columns', 'mean_spread', 'result_table', 'markdown_table', 'print_table',
-           'measures_table']
+           'check_labels_differ', 'workers_for', 'last_step', 'RunsFailed', 'run_study', 'read_results',
+           'table_columns', 'mean_spread', 'result_table', 'markdown_table', 'print_table', 'measures_table']
 
 # %% ../../nbs/workbench/03_ablation.ipynb #0814a3ad
-import json, os, re, signal, threading, traceback
+import json, os, re, traceback
 from concurrent.futures import ProcessPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -26,7 +24,7 @@ from ..metrics import mean_and_spread
 from ..training.logs import one_writer, read_log
 from ..training.recipes import import_kinds
 from ..training.run import RunConfig, train_from
-from ..training.trainer import begin_worker
+from ..training.trainer import begin_worker, sigterm_interrupts
 
 # %% ../../nbs/workbench/03_ablation.ipynb #2844a211
 __getattr__ = renamed(__name__, plan='laser_lab.workbench.ablation:planned_runs',
@@ -150,17 +148,6 @@ def _stop_workers(pool, workers): # each saves its step; a second Ctrl-C ends th
     except KeyboardInterrupt:
         for w in workers: w.kill()
         raise
-
-@contextmanager
-def sigterm_interrupts():
-    "Within, SIGTERM does what Ctrl-C does; only the main thread can be told."
-    if threading.current_thread() is not threading.main_thread(): return (yield)
-    def interrupt(number, frame):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise KeyboardInterrupt
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try: yield
-    finally: signal.signal(signal.SIGTERM, before)
 
 # %% ../../nbs/workbench/03_ablation.ipynb #a3f6a58b
 def run_study(study:StudyConfig,  # what to run
