@@ -195,8 +195,12 @@ def _in_processes(cfg, folder): # train in one process for each device
     status = _ended(command, {'OMP_NUM_THREADS': threads, **os.environ})
     if status: sys.exit(status)
 
-TORCHRUN = ('import sys; from laser_lab.training.trainer import end_with_parent; end_with_parent(int(sys.argv.pop(1))); '
-            'from torch.distributed.run import main; main()')
+TORCHRUN = """import sys
+from laser_lab.training.trainer import end_with_parent
+end_with_parent(int(sys.argv.pop(1)))
+from torch.distributed.run import main
+main()
+"""
 
 def _ended(command, env): # status of a process that ends with this one, and is asked to stop when this one is
     from laser_lab.training.trainer import sigterm_interrupts
