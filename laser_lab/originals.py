@@ -15,7 +15,7 @@ from pathlib import PurePosixPath as Path
 from .config import ConfigError, offer_translations, refusal
 
 # %% ../nbs/05_originals.ipynb #ea3a622b
-NOT_HERE = 'not here yet: there is no model in the wavelet domain'
+NOT_HERE = 'not here yet: HPCM in the wavelet domain is still to come'
 
 def images_root(train:str # folder of training images
                )->str:    # the folder above, if that is where train/ and test/ or val/ lie side by side
