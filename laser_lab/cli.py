@@ -253,7 +253,8 @@ class EvaluateConfig(Config):
     "Options of `laser-lab evaluate`."
     checkpoint:str = 'last.ckpt' # checkpoint, or folder of a run
     data:Config = of_group('data', 'photos') # on which images; a classifier takes the test images of its run where none are named
-    folder:str|None = None # folder of images on which codecs are compared by real bytes; then `checkpoint` and `data` do not count, all else does
+    metrics:Config = of_group('metrics', 'default') # LPIPS and FID of a checkpoint, where the weights of their networks are given
+    folder:str|None = None # folder of images on which codecs are compared by real bytes; then `checkpoint`, `data` and `metrics` do not count, all else does
     codecs:list[str] = listof('jpeg444', 'jpeg420', 'webp') # curves: jpeg444, jpeg420, webp, installed models or families, runs of codecs, patterns of runs
     halved:bool = False # halve the images first, which removes the traces of an earlier JPEG
     anchor:str = 'JPEG 4:4:4' # curve that BD-rates compare with
@@ -270,7 +271,8 @@ def evaluate_checkpoint(cfg,       # `EvaluateConfig`
     recipe = recipe_at(cfg.checkpoint)
     path, model = recipe.checkpoint(cfg.checkpoint), recipe.load(cfg.checkpoint)
     data = _images_of_run(path, RunConfig) if recipe.own_images and not named else cfg.data
-    print_result(path, recipe.measure(model, recipe.batches(model, data)))
+    batches = recipe.batches(model, data)
+    print_result(path, recipe.measure(model, batches) | recipe.perception(model, batches, cfg.metrics))
 
 def evaluate_verb(argv): # arguments after `evaluate`
     "Measure a checkpoint, or codecs on a folder."

@@ -47,13 +47,14 @@ class AutoencoderConfig(Config):
     l1_weight:float = within(0., 0., 1e4) # weight of the mean absolute error
     mr_dct_weight:float = within(0., 0., 1e4) # weight of the multi-resolution DCT loss
     mr_grad_weight:float = within(0., 0., 1e4) # weight of the multi-resolution gradient loss
-    perceptual_weight:float = within(0., 0., 1e4) # weight of LPIPS; needs perceptual_weights
-    perceptual_weights:str|None = None # local file with the backbone weights of LPIPS
+    perceptual_weight:float = within(0., 0., 1e4) # weight of LPIPS; above 0 it needs perceptual_weights
+    perceptual_weights:str|None = None # local file with the backbone of LPIPS, torchvision's AlexNet (alexnet-owt-7be5be79.pth)
 
     def check(self):
         self.check_images()
         if self.perceptual_weight and not self.perceptual_weights:
-            allowed = f'0 without {self.where()}.perceptual_weights, a local file, since nothing is downloaded'
+            file = "a local file with torchvision's AlexNet, since nothing is downloaded"
+            allowed = f'0 without {self.where()}.perceptual_weights, {file}'
             raise refusal(f'{self.where()}.perceptual_weight', self.perceptual_weight, allowed, error=ConfigError)
 
     def unused(self):

@@ -35,8 +35,8 @@ names = {
     'recipes': [
         'Recipe', 'RecipeModule', 'import_kinds', 'model_values', 'recipe_at', 'target_of'],
     'run': [
-        'RunConfig', 'begin_with', 'branch', 'first_weights', 'fit', 'spectral_callbacks', 'step_of', 'train',
-        'train_from', 'writing'],
+        'PerceptualLog', 'RunConfig', 'begin_with', 'branch', 'first_weights', 'fit', 'metric_callbacks',
+        'spectral_callbacks', 'step_of', 'train', 'train_from', 'writing'],
     'trainer': [
         'EXPECTED_WARNINGS', 'Interrupted', 'OneBar', 'PR_SET_PDEATHSIG', 'TrainingConfig', 'begin', 'begin_worker',
         'constant', 'end_with_parent', 'environment', 'extra_loggers', 'fit_quietly', 'for_one_process',

@@ -42,10 +42,11 @@ def active_atoms(code)->float: # mean number per position
 # %% ../../nbs/training/05_autoencoder.ipynb #fcb5c380
 class AutoencoderRecipe(Recipe):
     "Autoencoders: rates are bytes of the whole validation set's code."
-    kind, spectral = 'an autoencoder', ('delta', 'probe_every')
+    kind, spectral, restores = 'an autoencoder', ('delta', 'probe_every'), True
     columns = {'bpp': ('rate [bit/px]', '.3f', 1), 'psnr': ('PSNR [dB]', '.2f', 1), 'ssim': ('SSIM', '.3f', 1),
                'mse': ('MSE [1e-3]', '.2f', 1e3), 'share_used': ('in use [%]', '.0f', 100),
-               'perplexity': ('perplexity', '.0f', 1), 'encode_us_per_pixel': ('encode [us/px]', '.3f', 1)}
+               'perplexity': ('perplexity', '.0f', 1), 'encode_us_per_pixel': ('encode [us/px]', '.3f', 1),
+               'lpips': ('LPIPS', '.4f', 1), 'fid': ('FID', '.2f', 1)}
     note = ('Rates are measured: the bytes that an adaptive range coder writes for the indices and quantized '
             'coefficients of all held-out images, checksum included, the model not included. PSNR, SSIM and MSE '
             'are means over the held-out images, clipped to [0, 1]. Spread is the sample standard deviation over '
@@ -54,6 +55,7 @@ class AutoencoderRecipe(Recipe):
     def make_module(self, cfg, factor):
         return AutoencoderModule(cfg.model, factor, cfg.training.log_every, cfg.spectral)
     def measure(self, model, batches): return measure(model, batches)
+    def restored(self, model, x): return model(x)[0]
 
 register_recipe(AutoencoderConfig, AutoencoderRecipe());
 

@@ -61,9 +61,11 @@ def rate_distortion(out:dict,            # x_hat (B, 3, H, W) and likelihoods, n
 # %% ../../nbs/training/06_codec.ipynb #c1193067
 class CodecRecipe(Recipe):
     "Codecs, trained for rate plus lambda times distortion."
-    kind, spectral, implies = 'a codec', ('delta',), dict(data='photo_crops', training='codec')
+    kind, spectral, restores = 'a codec', ('delta',), True
+    implies = dict(data='photo_crops', training='codec')
     columns = {'bpp': ('rate [bit/px]', '.3f', 1), 'psnr': ('PSNR [dB]', '.2f', 1),
-               'mse': ('MSE [1e-3]', '.2f', 1e3), 'loss': ('loss', '.3f', 1)}
+               'mse': ('MSE [1e-3]', '.2f', 1e3), 'loss': ('loss', '.3f', 1),
+               'lpips': ('LPIPS', '.4f', 1), 'fid': ('FID', '.2f', 1)}
     note = ('Codecs: the rates of the table are what an ideal entropy coder would spend; those above the pictures are '
             'whole files, headers included. PSNR is the mean over the held-out images, clipped to [0, 1]; MSE, and the '
             'loss of bits per pixel plus lambda times 255^2 MSE, are taken before clipping. Spread is the sample '
@@ -71,6 +73,7 @@ class CodecRecipe(Recipe):
     def build(self, model): return build_codec(model)
     def make_module(self, cfg, factor): return CodecModule(cfg.model, factor, cfg.training.log_every, cfg.spectral)
     def measure(self, model, batches): return measure_codec(model, batches)
+    def restored(self, model, x): return model(x)['x_hat']
 
     def latent_channels(self, model:nn.Module)->list: # of the latents that `model(x, return_latents=True)` gives, coarse to fine
         return [model.cfg.latent_channels]

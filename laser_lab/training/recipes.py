@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..bits import model_config, model_tensors, model_with, read_checkpoint
 from ..config import ConfigError, preset, preset_names, recipe_of, refusal, same_class, to_preset
 from ..data import DataConfig, make_dataloaders
+from ..metrics import MetricsConfig, PerceptualMeter
 from .trainer import TrainingConfig, constant
 
 # %% ../../nbs/training/03_recipes.ipynb #30790fcc
@@ -31,6 +32,7 @@ class Recipe:
     implies = {}              # other group -> preset that is chosen with these models where the user names none
     training = TrainingConfig # class of the training configuration that these models take
     spectral = ()             # fields of `SpectralConfig` in use besides the truncation of images: 'delta', 'probe_every'
+    restores = False          # True: `restored` gives reconstructions, so that LPIPS and FID can be measured
     own_images = False        # True: `evaluate` takes the images of the run where the user names none
     columns = {}              # measure -> (heading, format, factor) in the table of a study
     note = ''                 # how to read the numbers, a sentence or two for the report
@@ -49,6 +51,9 @@ def check(self:Recipe,
         value = getattr(cfg.spectral, name)
         if not value or name in self.spectral: continue
         raise refusal(f'spectral.{name}', value, off, f'for {self.kind}', error=ConfigError)
+    for name in () if self.restores else ('lpips_weights', 'fid_weights'):
+        value, why = getattr(cfg.metrics, name), f'for {self.kind}, which reconstructs nothing'
+        if value: raise refusal(f'metrics.{name}', value, None, why, error=ConfigError)
 
 # %% ../../nbs/training/03_recipes.ipynb #50b8154d
 @patch
@@ -207,6 +212,30 @@ def measure(self:Recipe,
         sums = {name: sums.get(name, 0.) + float(value) * size for name, value in losses.items()}
         count += size
     return {name: total / count for name, total in sums.items()}
+
+# %% ../../nbs/training/03_recipes.ipynb #4f0329f2
+@patch
+def restored(self:Recipe,
+             model:nn.Module, # loaded
+             x:Tensor         # (B, C, H, W) images
+            )->Tensor:        # their reconstructions
+    "What a model makes of images, for kinds with `restores`."
+    raise NotImplementedError(f'{type(self).__name__}.restored: what does the model make of images?')
+
+@patch
+@torch.no_grad()
+def perception(self:Recipe,
+               model:nn.Module,      # loaded
+               batches,              # iterable of batches
+               metrics:MetricsConfig # where the weights are
+              )->dict:               # lpips, fid: numbers, or `NotAvailable`; empty for kinds that reconstruct nothing
+    "Perceptual measures of a trained model."
+    if not self.restores: return {}
+    meter, device = PerceptualMeter(metrics), next((p.device for p in model.parameters()), 'cpu')
+    for x, *_ in batches if metrics.lpips_weights or metrics.fid_weights else ():
+        x = x.to(device)
+        meter.update(x, self.restored(model, x))
+    return meter.compute()
 
 # %% ../../nbs/training/03_recipes.ipynb #2569fa43
 @patch

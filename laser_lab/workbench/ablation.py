@@ -236,5 +236,8 @@ def print_table(table:pd.DataFrame, # of text; the names of the rows are its ind
 def measures_table(result:dict      # name -> number or text
                   )->pd.DataFrame: # one row for each
     "What was measured, for `print_table`."
-    shown = {name: f'{value:.5g}' if isinstance(value, float) else str(value) for name, value in result.items()}
+    def text(value):
+        if value is None: return 'not available'
+        return f'{value:.5g}' if isinstance(value, float) else str(value)
+    shown = {name: text(value) for name, value in result.items()}
     return pd.DataFrame({'value': shown}).rename_axis('measure')
