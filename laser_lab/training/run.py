@@ -14,11 +14,12 @@ from pathlib import Path
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from ..bits import read_checkpoint
+from ..bits import model_tensors, read_checkpoint
 from ..config import (Config, ConfigError, command, load_config, of_group, recipe_of, refusal, save_config,
                               within, write_atomic, write_json)
 from ..data import make_dataloaders, process_place
 from ..metrics import NotAvailable, PerceptualMeter
+from .. import originals # offers translations of old options
 from . import autoencoder, codec, phases # register their recipes and presets
 from .callbacks import InterScale, Truncation
 from .logs import finite_or_none, one_writer
@@ -43,6 +44,7 @@ class RunConfig(Config):
     resume:str|None = None # folder of an earlier run to continue, or a checkpoint of one to branch off there; brings its own configuration
 
     def check(self): recipe_of(self.model).check(self)
+    def unused(self): return recipe_of(self.model).unused(self)
 
 # %% ../../nbs/training/08_run.ipynb #be3faa57
 def spectral_callbacks(spectral,      # `SpectralConfig`
@@ -83,8 +85,8 @@ def begin_with(model,       # `torch.nn.Module`, changed in place
               ):
     "Take over the weights of another run."
     path = Path(path)
-    saved = read_checkpoint(path/'checkpoints'/'last.ckpt' if path.is_dir() else path).get('state_dict', {})
-    state, own = {k.removeprefix('model.'): v for k, v in saved.items() if k.startswith('model.')}, model.state_dict()
+    saved = read_checkpoint(path/'checkpoints'/'last.ckpt' if path.is_dir() else path)
+    state, own = model_tensors(saved, path), model.state_dict()
     wrong = [k for k in sorted({*own, *state}) if k not in own or k not in state or own[k].shape != state[k].shape]
     if not wrong: return model.load_state_dict(state)
     raise ConfigError(f'weights: {path} holds other tensors, {wrong[0]} for one, expected a run of the same model')
@@ -96,7 +98,7 @@ def step_of(folder:Path # of a run
     last = folder/'checkpoints'/'last.ckpt'
     if not last.exists(): return 0
     saved = read_checkpoint(last)
-    if 'optimizer_states' in saved: return saved['global_step']
+    if {'optimizer_states', 'global_step'} <= set(saved): return saved['global_step']
     allowed = f"a run that training has begun; or begin with its weights: {command('train', weights=folder)}"
     raise refusal('resume', str(folder), allowed, 'without the state of an optimiser', error=ConfigError)
 
