@@ -86,7 +86,7 @@ def end_with(e:BaseException):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     if not isinstance(e, KeyboardInterrupt): sys.exit(f'laser-lab: {one_line(e)}')
-    print(f'laser-lab: {e or "interrupted"}', file=sys.stderr)
+    print(f"laser-lab: {str(e) or 'interrupted'}", file=sys.stderr)
     sys.exit(130)
 
 # %% ../nbs/09_cli.ipynb #27a17cc2
