@@ -230,7 +230,7 @@ def decode(self:Autoencoder,
     mean, std = self.statistics(x)
     return x * std + mean
 
-# %% ../../nbs/autoencoders/02_models.ipynb #f6bb3938
+# %% ../../nbs/autoencoders/02_models.ipynb #cf81b9aa
 @patch
 def pass_through(self:Autoencoder, x): # reconstruction, loss, code, latent images
     z = self.encode(x)

@@ -112,6 +112,10 @@ def transact(self:Bottleneck,
         result = change()
         self.check_state()
         return result
+    except ValueError:  # perhaps of a step that met what an earlier one had spoiled
+        try: self.check_state()
+        finally: put_back()
+        raise
     except BaseException:
         put_back()
         raise

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
 
-from ..config import refusal
+from ..config import check_whole, refusal
 from .pursuit import PURSUIT_METHODS, SparseCode, check_matrix, pursuit, unit_columns
 from ..units import lengths, unit_of
 
@@ -261,16 +261,17 @@ def learning_step(signals:Tensor,  # (N, d)
     return sweep(signals, dictionary, code, exact=method == 'ksvd')[0], counts, norms
 
 # %% ../../nbs/sparse/02_learning.ipynb #1b222437
-def check_learning(signals, num_atoms, sparsity_level, method, iterations, pursuit_method, start='signals'):
+def check_learning(signals, num_atoms, sparsity_level, method, iterations, pursuit_method, start='signals', batch_size=1):
     "Refuse impossible arguments of `learn_dictionary`; the signals in float32 at least."
     signals = check_matrix('signals', signals)
     if not len(signals): raise refusal('signals', 0, '1 or more', what='number of rows')
-    if not 1 <= sparsity_level <= num_atoms:
-        raise refusal('sparsity_level', sparsity_level, f'1 to {num_atoms}, the number of atoms')
+    check_whole('num_atoms', num_atoms)
+    check_whole('sparsity_level', sparsity_level, 1, num_atoms, f'1 to {num_atoms}, the number of atoms')
+    check_whole('batch_size', batch_size)
+    check_whole('iterations', iterations, 0)
     if method not in LEARNERS: raise refusal('method', method, ', '.join(LEARNERS))
     if pursuit_method not in PURSUIT_METHODS:
         raise refusal('pursuit_method', pursuit_method, ', '.join(PURSUIT_METHODS))
-    if iterations < 0: raise refusal('iterations', iterations, '0 or more')
     if start not in STARTS: raise refusal('start', start, ', '.join(STARTS))
     return signals
 
@@ -348,7 +349,8 @@ def learn_dictionary(signals:Tensor,  # (N, d)
                     )->Tensor:  # (d, K) unit atoms
     "Learn a dictionary on which the signals are sparse, by alternating pursuit and update."
     from tqdm.auto import trange
-    signals = check_learning(signals, num_atoms, sparsity_level, method, iterations, pursuit_method, start)
+    how = num_atoms, sparsity_level, method, iterations, pursuit_method, start, batch_size
+    signals = check_learning(signals, *how)
     generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())) if seed is None else seed)
     unit = unit_of(signals)
     signals, size = signals / unit, unit.item()

@@ -19,7 +19,7 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from ..compiled import in_threads
-from ..config import refusal, renamed
+from ..config import check_whole, refusal, renamed
 from ..units import unit_if_needed
 
 # %% ../../nbs/sparse/01_pursuit.ipynb #9bd79a73
@@ -272,7 +272,7 @@ def check_pursuit(signals:Tensor,  # (N, d)
     if d != rows: raise refusal('dictionary', rows, f'{d}, the length of the signals', what='number of rows')
     if device != dictionary.device:
         raise refusal('dictionary', str(dictionary.device), f'{device}, where the signals are', what='device')
-    if not 1 <= sparsity_level <= K: raise refusal('sparsity_level', sparsity_level, f'1 to {K}, the number of atoms')
+    check_whole('sparsity_level', sparsity_level, 1, K, f'1 to {K}, the number of atoms')
     if method not in PURSUIT_METHODS: raise refusal('method', method, ', '.join(PURSUIT_METHODS))
     if engine not in (None, *PURSUIT_ENGINES): raise refusal('engine', engine, f'None, {", ".join(PURSUIT_ENGINES)}')
     if engine == 'compiled' and device.type != 'cpu': raise refusal('engine', engine, 'torch', where=f'on {device}')
@@ -413,7 +413,7 @@ def pursuit(signals:Tensor,  # (N, d)
             sparsity_level:int,  # S, the largest number of atoms per signal, 1 to K
             method:str='omp',  # 'omp', 'ormp' or 'mp'
             tol:float|Tensor=0.,  # stop when the residual's norm is below this share of the signal's, one or (N,); 0: at rounding noise
-            chunk_size:int|None=None,  # signals worked on together; None: chosen for bounded memory
+            chunk_size:int|None=None,  # signals worked on together, 1 or more; None: chosen for bounded memory
             engine:str|None=None,  # 'compiled' or 'torch'; None: compiled for tensors on the CPU
             reselect:bool=True  # 'mp' may choose an atom again; the orthogonal rules never do
            )->SparseCode:  # indices and values (N, S), unused slots (0, 0) at the end
@@ -425,6 +425,7 @@ def pursuit(signals:Tensor,  # (N, d)
     signals, dictionary = check_matrix('signals', signals), check_matrix('dictionary', dictionary)
     dtype = torch.promote_types(signals.dtype, dictionary.dtype)
     signals, dictionary = signals.detach().to(dtype), dictionary.to(dtype)
+    if chunk_size is not None: check_whole('chunk_size', chunk_size, allowed='None, 1 or more')
     check_pursuit(signals, dictionary, sparsity_level, method, tol, engine)
     tol = tol.to(signals) if isinstance(tol, Tensor) else signals.new_full((len(signals),), tol)
     engine = engine or ('compiled' if signals.device.type == 'cpu' else 'torch')
