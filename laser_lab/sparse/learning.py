@@ -261,7 +261,8 @@ def learning_step(signals:Tensor,  # (N, d)
     return sweep(signals, dictionary, code, exact=method == 'ksvd')[0], counts, norms
 
 # %% ../../nbs/sparse/02_learning.ipynb #1b222437
-def check_learning(signals, num_atoms, sparsity_level, method, iterations, pursuit_method, start='signals', batch_size=1):
+def check_learning(signals, num_atoms, sparsity_level, method, iterations, pursuit_method,
+                   start='signals', batch_size=1):
     "Refuse impossible arguments of `learn_dictionary`; the signals in float32 at least."
     signals = check_matrix('signals', signals)
     if not len(signals): raise refusal('signals', 0, '1 or more', what='number of rows')
