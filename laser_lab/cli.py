@@ -514,7 +514,7 @@ class ConvertConfig(Config):
     input:str = '' # checkpoint of another project, or with --to a run of this one
     output:str|None = None # folder of the run, by default runs/PROJECT-NAME; with --to the checkpoint to write
     source:str|None = None # --from: whose checkpoint it is; hpcm, weconvene, laser, scattering, compressai
-    target:str|None = None # --to: whose program shall load it; hpcm, scattering
+    target:str|None = None # --to: whose program shall load it; hpcm, weconvene, scattering
 
     def check(self):
         if bool(self.input) == (self.source is not None) + (self.target is not None): return

@@ -17,7 +17,7 @@ names = {
         'prepare_codec', 'rate_distortion'],
     'convert': [
         'BLOCK_PARTS', 'CODER_TABLES', 'CONVERTERS', 'Converted', 'Converter', 'DATA_OF', 'FromCompressAI', 'FromHPCM',
-        'FromLASER', 'FromScattering', 'LASER_NAMES', 'Missing', 'NEW_STATE', 'NOT_WEIGHTS', 'Original',
+        'FromLASER', 'FromScattering', 'FromWeConvene', 'LASER_NAMES', 'NEW_STATE', 'NOT_WEIGHTS', 'Original',
         'SAME_ARGUMENT', 'STATISTICS', 'architectures', 'assumed', 'check_kind', 'checkpoint_in_run',
         'compressai_widths', 'converter_for', 'describe', 'dictionary_updates', 'export', 'fill_run', 'fits_codec',
         'images_of', 'lambda_of', 'laser_arguments', 'laser_kind', 'laser_name', 'laser_notes', 'laser_sizes',
