@@ -144,9 +144,9 @@ def run_hydra(name:str,  # verb
     check_words(cls, argv)
     implied = with_implied(cls, typed)[:-len(typed) or None]
     check_overrides(cls, [*implied, *typed])
+    sweep = Sweep(job, sweep_jobs(name, cls, [*implied, *typed], check)) if is_sweep(argv) else None
     store_in_hydra(name, cls, **QUIET)
     sys.argv = [f'laser-lab {name}', *implied, *argv, 'hydra/job_logging=disabled', 'hydra/hydra_logging=disabled']
-    sweep = Sweep(job, sweep_jobs(name, cls, [*implied, *typed], check)) if is_sweep(argv) else None
     def task(composed): return _guarded(sweep or job, cls, composed)
     hydra.main(version_base='1.3', config_path=None, config_name=name)(task)()
     if sweep: sweep.end()
