@@ -151,9 +151,13 @@ def save(self:LastStep, trainer): # if it is time
 def refuse_diverged(self:LastStep, module):
     "End a run that has become infinite or undefined."
     problem = self.losses.problem(module)
-    if problem is None: return
+    if problem is not None: raise self.diverged(problem)
+
+@patch
+def diverged(self:LastStep, problem:str)->Diverged: # in words
+    "What is said at the end of such a run."
     kept = 'nothing was saved before' if self.saved is None else f'the checkpoint of step {self.saved} is kept'
-    raise Diverged(f'{self.path}: {problem}; {kept}')
+    return Diverged(f'{self.path}: {problem}; {kept}')
 
 # %% ../../nbs/training/01_callbacks.ipynb #212d3b8f
 class KeptCheckpoints(Checkpoint):

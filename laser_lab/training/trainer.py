@@ -25,6 +25,7 @@ from ..config import (Config, ConfigError, choice, command, listof, refusal, reg
                               write_json)
 from ..data import process_place
 from .callbacks import EMA, AtomicCheckpointIO, KeptCheckpoints, LastStep, StepStream
+from ..sparse.bottleneck import NonFiniteError
 from .logs import RunLogger
 
 # %% ../../nbs/training/02_trainer.ipynb #94a63bab
@@ -257,7 +258,10 @@ def fit_quietly(trainer:L.Trainer, module, train, val, path): # loaders or None;
     "Run the trainer, silent but for its own progress."
     with warnings.catch_warnings():
         for text in EXPECTED_WARNINGS: warnings.filterwarnings('ignore', text)
-        trainer.fit(module, train, val, ckpt_path=path, weights_only=True)
+        try: trainer.fit(module, train, val, ckpt_path=path, weights_only=True)
+        except NonFiniteError as e: # a bottleneck refuses to learn from it
+            last = next(c for c in trainer.callbacks if isinstance(c, LastStep))
+            raise last.diverged(f'loss is not finite at step {trainer.global_step + 1} ({e})') from e
 
 # %% ../../nbs/training/02_trainer.ipynb #a855aa7b
 class Interrupted(KeyboardInterrupt):
