@@ -70,10 +70,9 @@ names = {
         'BandLayers', 'BottleneckCoder', 'GAUSSIAN', 'JoinBands', 'LARGEST_DEVIATION', 'LEVELS', 'LOWEST', 'NOT_THEIRS',
         'SliceCoder', 'SplitBands', 'SupportGate', 'THEIR_OWN', 'WECONV_MULTIPLE', 'WECONV_RENAMED', 'WECONV_STRIDE',
         'WeConvDown', 'WeConvUp', 'WeConvene', 'WeConveneConfig', 'bottleneck_tables', 'from_compressai',
-        'from_official_weconvene', 'join_bands', 'load_official_weconvene', 'residual_blocks', 'split_bands',
-        'three_convolutions', 'to_official_weconvene', 'use_loops', 'weconv_analysis', 'weconv_hyper_analysis',
-        'weconv_hyper_synthesis', 'weconv_synthesis', 'weconvene_constants', 'weconvene_name', 'weconvene_names',
-        'weconvene_settings', 'weconvene_small'],
+        'from_official_weconvene', 'join_bands', 'residual_blocks', 'split_bands', 'three_convolutions', 'use_loops',
+        'weconv_analysis', 'weconv_hyper_analysis', 'weconv_hyper_synthesis', 'weconv_synthesis', 'weconvene_constants',
+        'weconvene_name', 'weconvene_names', 'weconvene_settings', 'weconvene_small'],
     'weights': [
         'DEFAULT_MODEL', 'MOST_WEIGHTS', 'RUN_WEIGHTS', 'STRUCTURE', 'TENSOR_TYPES', 'WEIGHTS', 'WEIGHTS_LAYOUT',
         'check_loaded', 'check_tensors', 'describe_run', 'describe_weights', 'empty_model', 'expected_tensors',

@@ -12,6 +12,7 @@ __all__ = ['STRIDE', 'MULTIPLE', 'STORED_NAMES', 'STORED', 'RENAMED', 'THEIR_TAB
 # %% ../../nbs/codec/06_hpcm.ipynb #cb0575d8
 import re
 from dataclasses import dataclass, replace
+from functools import singledispatch
 
 import torch
 from fastcore.basics import patch
@@ -283,8 +284,14 @@ def official_names(model:HPCM)->dict: # our name -> the authors'
     "All tensors that both have."
     return {n: official_name(n, model.cfg.steps) for n in model.state_dict() if n not in STORED}
 
-def to_official(model:HPCM)->dict: # tensors under the authors' names
+@singledispatch
+def to_official(model:nn.Module # HPCM or WeConvene
+               )->dict: # tensors under the authors' names
     "What the authors' model would load."
+    raise refusal('model', type(model).__name__, 'a codec with published checkpoints', error=TypeError)
+
+@to_official.register
+def _(model:HPCM):
     tensors = model.state_dict()
     named = {there: tensors[here] for here, there in official_names(model).items()}
     return named | {name: torch.zeros(0) for name in EMPTY}
@@ -313,10 +320,15 @@ def from_official(model:HPCM, state:dict)->dict: # tensors under our names
     return {here: state[there] for here, there in names.items()}
 
 # %% ../../nbs/codec/06_hpcm.ipynb #108ba9db
-def load_official(model:HPCM, # of the checkpoint's size
-                  state:dict  # the authors' tensors by name
-                 )->HPCM:     # the same model, with their weights and their context fill
+@singledispatch
+def load_official(model:nn.Module, # of the checkpoint's size; HPCM or WeConvene
+                  state:dict       # the authors' tensors by name
+                 )->nn.Module:     # the same model, with their weights; HPCM with their context fill too
     "Take over a published checkpoint; afterwards call `update`."
+    raise refusal('model', type(model).__name__, 'a codec with published checkpoints', error=TypeError)
+
+@load_official.register
+def _(model:HPCM, state):
     model.load_state_dict(from_official(model, state))
     model.cfg, model.latent_coder.context_fill = replace(model.cfg, context_fill='official'), 'official'
     return model

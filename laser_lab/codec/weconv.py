@@ -8,8 +8,7 @@ __all__ = ['GAUSSIAN', 'LOWEST', 'LARGEST_DEVIATION', 'LEVELS', 'WECONV_STRIDE',
            'from_compressai', 'BandLayers', 'WeConvDown', 'WeConvUp', 'SupportGate', 'three_convolutions', 'SliceCoder',
            'BottleneckCoder', 'bottleneck_tables', 'WeConveneConfig', 'residual_blocks', 'weconv_analysis',
            'weconv_synthesis', 'weconv_hyper_analysis', 'weconv_hyper_synthesis', 'WeConvene', 'weconvene_small',
-           'weconvene_name', 'weconvene_names', 'weconvene_constants', 'to_official_weconvene', 'weconvene_settings',
-           'from_official_weconvene', 'load_official_weconvene']
+           'weconvene_name', 'weconvene_names', 'weconvene_constants', 'weconvene_settings', 'from_official_weconvene']
 
 # %% ../../nbs/codec/09_weconv.ipynb #45b45c73
 import re, warnings
@@ -25,7 +24,7 @@ from ..bits import PRECISION, Reader, Writer
 from laser_lab.codec.entropy import (
     EntropyModel, Tables, decode_residuals, encode_residuals, fit_buffers, round_ste, scale_table, table_index,
     thresholds)
-from .hpcm import CodecConfig, check_batch, check_names
+from .hpcm import CodecConfig, check_batch, check_names, load_official, to_official
 from .latent import channel_index, mask_outside
 from ..config import ConfigError, choice, listof, preset, refusal, register, within
 from ..transforms.dwt import haar_join, haar_split, run_kernel
@@ -511,8 +510,7 @@ def weconvene_names(model:WeConvene)->dict: # our name -> the authors'
 def weconvene_constants(names # the authors' names of a model's tensors
                        )->dict: # name -> tensor
     "Constants that the authors' checkpoints hold beside the weights."
-    half = torch.tensor([[.5, .5], [.5, -.5]])
-    bands = dict(w_ll=half[0, 0] * torch.ones(2, 2), w_lh=torch.tensor([[.5, .5], [-.5, -.5]]),
+    bands = dict(w_ll=torch.full((2, 2), .5), w_lh=torch.tensor([[.5, .5], [-.5, -.5]]),
                  w_hl=torch.tensor([[.5, -.5], [.5, -.5]]), w_hh=torch.tensor([[.5, -.5], [-.5, .5]]))
     places = ['', *sorted({n.split('low_freq_conv')[0] for n in names if 'low_freq_conv' in n})]
     found = {f'{p}dwt.{name}': band[None, None] for p in places for name, band in bands.items()}
@@ -521,8 +519,8 @@ def weconvene_constants(names # the authors' names of a model's tensors
     return found | {f'gaussian_conditional_{of}.{name}': torch.tensor([value])
                     for of in ('real', 'imag') for name, value in floors.items()}
 
-def to_official_weconvene(model:WeConvene)->dict: # tensors under the authors' names
-    "What the authors' model would load."
+@to_official.register
+def _(model:WeConvene):
     tensors, names = model.state_dict(), weconvene_names(model)
     return {there: tensors[here] for here, there in names.items()} | weconvene_constants(names.values())
 
@@ -546,7 +544,7 @@ THEIR_OWN = re.compile(r'(^|\.)(_quantized_cdf|_cdf_length|_offset|scale_table)$
 
 def from_official_weconvene(model:WeConvene, state:dict)->dict: # tensors under the authors' names; under ours
     "Check and rename the authors' tensors; a missing, extra or misshapen one is named."
-    wanted, names = to_official_weconvene(model), weconvene_names(model)
+    wanted, names = to_official(model), weconvene_names(model)
     check_names(wanted, [name for name in state if not THEIR_OWN.search(name)])
     for name, own in wanted.items():
         if own.shape != state[name].shape: raise refusal(name, tuple(state[name].shape), tuple(own.shape), what='shape')
@@ -555,10 +553,8 @@ def from_official_weconvene(model:WeConvene, state:dict)->dict: # tensors under 
             raise refusal(name, state[name].flatten().tolist(), own.flatten().tolist())
     return {here: state[there] for here, there in names.items()}
 
-def load_official_weconvene(model:WeConvene, # of the checkpoint's size
-                            state:dict       # the authors' tensors by name
-                           )->WeConvene:     # the same model, with their weights
-    "Take over a checkpoint of the authors; afterwards call `update`."
+@load_official.register
+def _(model:WeConvene, state):
     own = model.state_dict()
     model.load_state_dict(own | from_official_weconvene(model, state))
     return model

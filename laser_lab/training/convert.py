@@ -25,8 +25,7 @@ from torch import Tensor, nn
 from ..autoencoders.models import AutoencoderConfig, build_model, checkpoint_of
 from ..bits import read_checkpoint
 from ..codec.build import CompressAIConfig, build_codec, codec_checkpoint
-from ..codec.weconv import (THEIR_OWN, WeConvene, WeConveneConfig, load_official_weconvene,
-                                    to_official_weconvene, weconvene_settings)
+from ..codec.weconv import THEIR_OWN, WeConvene, WeConveneConfig, weconvene_settings
 from ..codec.hpcm import EMPTY, HPCM, HPCMConfig, load_official, official_settings, to_official
 from ..config import (Config, ConfigError, implied_by, is_a, preset, preset_name, recipe_of, refusal,
                               save_config, settings, write_atomic, write_json)
@@ -160,11 +159,11 @@ class FromWeConvene(Converter):
         notes = [] if 'lmbda' in fields else [assumed(model.cfg, 'lmbda')]
         left = {name: 'a table of the authors\' entropy coder; ours are computed anew'
                 for name, t in original.state.items() if THEIR_OWN.search(name) and t.numel()}
-        return Converted(load_official_weconvene(model, original.state).eval(), notes, left)
+        return Converted(load_official(model, original.state).eval(), notes, left)
 
     def write(self, model, facts):
         check_kind(model, WeConvene)
-        return {name: t.detach().clone() for name, t in to_official_weconvene(model).items()}
+        return {name: t.detach().clone() for name, t in to_official(model).items()}
 
 register_converter('weconvene', FromWeConvene())
 
