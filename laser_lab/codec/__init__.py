@@ -49,8 +49,8 @@ names = {
         'official_blocks', 'official_layers', 'official_name', 'official_names', 'official_settings', 'stored_name',
         'to_official', 'to_stored_names'],
     'latent': [
-        'FactorizedCoder', 'LatentCoder', 'channel_index', 'check_coder', 'mask_outside', 'place_values',
-        'prior_network'],
+        'ChannelCoder', 'Coder', 'FactorizedCoder', 'LatentCoder', 'ScaleCoder', 'channel_index', 'check_coder',
+        'mask_outside', 'place_values', 'prior_network'],
     'layers': [
         'CrossAttention', 'DepthwiseResidual', 'PartialResidual', 'SLICE', 'analysis', 'blocks', 'down', 'from_windows',
         'head', 'hyper_analysis', 'hyper_synthesis', 'over_border', 'row_slices', 'stem', 'synthesis', 'to_windows',

@@ -21,11 +21,10 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from ..bits import PRECISION, Reader, Writer
-from laser_lab.codec.entropy import (
-    EntropyModel, Tables, decode_residuals, encode_residuals, fit_buffers, round_ste, scale_table, table_index,
-    thresholds)
+from .entropy import (
+    EntropyModel, Tables, decode_residuals, encode_residuals, round_ste, scale_table, table_index)
 from .hpcm import CodecConfig, check_batch, check_names, load_official, to_official
-from .latent import channel_index, mask_outside
+from .latent import ChannelCoder, ScaleCoder, mask_outside
 from ..config import ConfigError, choice, listof, preset, refusal, register, within
 from ..transforms.dwt import haar_join, haar_split, run_kernel
 from ..transforms.padding import pad_to_multiple
@@ -158,7 +157,7 @@ def three_convolutions(inputs:int, widths, outputs:int)->nn.Sequential: # channe
     first, second, third = (nn.Conv2d(a, b, 3, padding=1) for a, b in zip((inputs, *widths), (*widths, outputs)))
     return nn.Sequential(first, nn.GELU(), second, nn.GELU(), third)
 
-class SliceCoder(nn.Module):
+class SliceCoder(ScaleCoder):
     """Codes a latent by slices of channels (channel-autoregressive, with latent residual prediction).
 
     Slice n sees the side information, an optional prior that the decoder has, and the slices before n.
@@ -172,7 +171,7 @@ class SliceCoder(nn.Module):
                  widths=(224, 128), # channels inside the networks
                  gate:int=128   # channels inside the gates
                 ):
-        super().__init__()
+        super().__init__(2., GAUSSIAN * LOWEST)
         if slices < 1 or channels % slices: raise refusal('slices', slices, f'a divisor of the {channels} channels')
         self.slices, own = slices, channels // slices
         seen = [hyper + own * n for n in range(slices)]
@@ -181,8 +180,8 @@ class SliceCoder(nn.Module):
         self.mean_gates, self.scale_gates = gates(), gates()
         self.mean_networks, self.scale_networks = networks(0), networks(0)
         self.residual_networks = networks(prior + own)
-        self.entropy = EntropyModel(beta=2., lowest_scale=GAUSSIAN * LOWEST)
-        self.register_buffer('thresholds', torch.zeros(0, dtype=torch.float64))
+
+    def coding_scales(self): return GAUSSIAN * scale_table(LEVELS, LOWEST, LARGEST_DEVIATION)
 
 # %% ../../nbs/codec/09_weconv.ipynb #b1486d06
 @patch
@@ -222,22 +221,6 @@ def forward(self:SliceCoder,
     y_hat = self.code_slices(means, scales, prior, code_slice)
     return dict(y_hat=y_hat, likelihoods=dict(y=torch.cat(found, 1)))
 
-# %% ../../nbs/codec/09_weconv.ipynb #48f1a915
-@patch
-def update(self:SliceCoder, force:bool=False # make them again
-          )->bool: # whether they were made
-    "Make the coding tables."
-    if len(self.entropy.frequencies) and not force: return False
-    table = GAUSSIAN * scale_table(LEVELS, LOWEST, LARGEST_DEVIATION)
-    self.entropy.update(table)
-    self.thresholds = thresholds(table).to(next(self.parameters()).device)
-    return True
-
-@patch
-def _load_from_state_dict(self:SliceCoder, state, prefix, *rest):
-    fit_buffers(self, ['thresholds'], state, prefix)
-    nn.Module._load_from_state_dict(self, state, prefix, *rest)
-
 # %% ../../nbs/codec/09_weconv.ipynb #998cd2b1
 @patch
 @torch.no_grad()
@@ -268,20 +251,19 @@ def decompress(self:SliceCoder, strings, means:Tensor, scales:Tensor, prior:Tens
     return dict(y_hat=self.code_slices(means, scales, prior, code_slice))
 
 # %% ../../nbs/codec/09_weconv.ipynb #394fb8d7
-class BottleneckCoder(nn.Module):
+class BottleneckCoder(ChannelCoder):
     "Codes side information with CompressAI's entropy bottleneck (Balle et al. 2018) and our range coder."
     def __init__(self, channels:int): # of the side information
         super().__init__()
         from compressai.entropy_models import EntropyBottleneck
         self.bottleneck, self.entropy = from_compressai(EntropyBottleneck, channels), EntropyModel()
 
-    def medians(self)->Tensor: # (1, C, 1, 1)
-        return self.bottleneck._get_medians().detach().view(1, -1, 1, 1)
+    def centres(self): return self.bottleneck._get_medians().detach().view(1, -1, 1, 1)
 
     def forward(self, z:Tensor # (B, C, h, w)
                )->dict:        # y_hat (B, C, h, w); likelihoods: y (B, C, h, w)
         _, likelihoods = self.bottleneck(z)
-        medians = self.medians()
+        medians = self.centres()
         return dict(y_hat=medians + round_ste(z - medians), likelihoods=dict(y=likelihoods))
 
 # %% ../../nbs/codec/09_weconv.ipynb #9cfea07a
@@ -293,34 +275,10 @@ def bottleneck_tables(bottleneck)->Tables: # CompressAI's, with tables; one row 
     return Tables(frequencies.int(), lengths, bottleneck._offset.int())
 
 @patch
-def update(self:BottleneckCoder, force:bool=False # make them again
-          )->bool: # whether they were made
-    "Make the coding tables, one for each channel."
-    if len(self.entropy.frequencies) and not force: return False
+def make_tables(self:BottleneckCoder):
     self.bottleneck.update(force=True)
     self.entropy.take(bottleneck_tables(self.bottleneck))
     for name in ('_quantized_cdf', '_cdf_length', '_offset'): setattr(self.bottleneck, name, torch.IntTensor())
-    return True
-
-# %% ../../nbs/codec/09_weconv.ipynb #69eacc59
-@patch
-@torch.no_grad()
-def compress(self:BottleneckCoder, z:Tensor # (B, C, h, w)
-            )->dict: # strings: [[bytes of each latent of the batch]]; shape: (h, w); y_hat (B, C, h, w)
-    "Encode side information."
-    symbols, writers = (z - self.medians()).round(), [Writer() for _ in z]
-    encode_residuals(writers, symbols.flatten(1), channel_index(z), self.entropy.tables(), None)
-    return dict(strings=[[w.to_bytes() for w in writers]], shape=tuple(z.shape[2:]), y_hat=self.medians() + symbols)
-
-@patch
-@torch.no_grad()
-def decompress(self:BottleneckCoder, strings, shape # as from `compress`
-              )->dict: # y_hat (B, C, h, w)
-    "Decode side information."
-    readers, medians = [Reader(s) for s in strings[0]], self.medians()
-    empty = torch.zeros(len(readers), medians.shape[1], *shape)
-    symbols = decode_residuals(readers, channel_index(empty).expand(len(empty), -1), self.entropy.tables(), None)
-    return dict(y_hat=medians + symbols.reshape(empty.shape).to(medians))
 
 # %% ../../nbs/codec/09_weconv.ipynb #3faee1a3
 @dataclass

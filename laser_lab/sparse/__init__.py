@@ -11,8 +11,8 @@ names = {
         'denoise', 'guaranteed_sparsity', 'kept_share', 'mutual_coherence', 'overcomplete_dct', 'patch_pixels',
         'patch_starts', 'split_mean', 'structured_patches', 'support_stability', 'usage_entropy'],
     'bottleneck': [
-        'Bottleneck', 'NonFiniteError', 'ON_NONFINITE', 'all_finite', 'check_finite', 'check_indices', 'check_refusal',
-        'flags_and_state', 'keep_precision', 'mean_squared_error', 'snapshot', 'transaction'],
+        'Bottleneck', 'NonFiniteError', 'ON_NONFINITE', 'all_finite', 'check_finite', 'check_indices', 'check_latents',
+        'check_refusal', 'flags_and_state', 'keep_precision', 'mean_squared_error', 'snapshot', 'transaction'],
     'coding': [
         'ContextTables', 'FloatModel', 'LevelModel', 'MAGNITUDES', 'NoModel', 'SLOTS', 'TINY', 'canonical',
         'chance_upper', 'check_code', 'check_shapes', 'code_length', 'code_next_atom', 'code_sets', 'code_signals',

@@ -16,7 +16,8 @@ from fastcore.basics import patch
 from torch import Tensor
 
 from ..config import check_whole, refusal
-from .bottleneck import Bottleneck, check_finite, check_indices, mean_squared_error, transaction
+from .bottleneck import (
+    Bottleneck, check_finite, check_indices, check_latents, mean_squared_error, transaction)
 from .coding import canonical, code_length, decode_code, encode_code
 from .learning import STARTS, learn_dictionary
 from .pursuit import PURSUIT_METHODS, SparseCode, pursuit, unit_columns
@@ -158,9 +159,8 @@ def step(self:DictionaryLearning)->Tensor|None:  # None without quantization
 def check_input(self:DictionaryLearning,
                 z:Tensor  # (B, D, H, W)
                ):
-    "Refuse maps of another shape."
-    if z.ndim != 4 or z.shape[1] != self.embedding_dim:
-        raise refusal('z', tuple(z.shape), f'(B, {self.embedding_dim}, H, W)', what='shape')
+    "Refuse maps of another shape, or that patches do not divide."
+    check_latents(z, self.embedding_dim)
     check_patches(*z.shape[2:], self.patch_size)
 
 @patch

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from ..bits import decode_symbols, encode_symbols, symbol_bits
 from ..config import check_whole, refusal, refuse_unused_arguments
-from .bottleneck import Bottleneck, check_finite, check_indices, mean_squared_error, transaction
+from .bottleneck import (
+    Bottleneck, check_finite, check_indices, check_latents, mean_squared_error, transaction)
 from .ranks import all_reduce, from_first_rank, gather_batch
 from ..units import power_of_two
 
@@ -228,9 +229,7 @@ class VectorQuantizer(Bottleneck):
 def check_input(self:VectorQuantizer,
                 z:Tensor  # (B, D, H, W)
                ):
-    "Refuse maps of another shape."
-    if z.ndim != 4 or z.shape[1] != self.embedding_dim:
-        raise refusal('z', tuple(z.shape), f'(B, {self.embedding_dim}, H, W)', what='shape')
+    check_latents(z, self.embedding_dim)
 
 @patch
 def assign(self:VectorQuantizer, z): # number of the nearest codeword at every position; z is not checked
