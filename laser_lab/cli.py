@@ -174,7 +174,7 @@ def _branches_off(cfg): # is a checkpoint to be continued in a folder of its own
     allowed = 'the folder of a run; without torchrun, which this command calls itself, a checkpoint too'
     raise refusal('resume', cfg.resume, allowed, 'under torchrun', error=ConfigError)
 
-# %% ../nbs/09_cli.ipynb #c852b99b
+# %% ../nbs/09_cli.ipynb #cbc7109b
 LASER_LAB = sys.executable, '-c', 'from laser_lab.cli import main; main()' # this command, in a process of its own
 
 def _one_machine(training): # refuse several, which no command can start from one of them
@@ -183,6 +183,7 @@ def _one_machine(training): # refuse several, which no command can start from on
                  '--rdzv-backend=c10d --rdzv-endpoint=HOST:PORT --no-python laser-lab train ...`')
     raise refusal('training.num_nodes', training.num_nodes, elsewhere, 'here', error=ConfigError)
 
+# %% ../nbs/09_cli.ipynb #b1da07ec
 def _in_processes(cfg, folder): # train in one process for each device
     from laser_lab.training.trainer import run_folder
     _one_machine(cfg.training)
@@ -195,6 +196,7 @@ def _in_processes(cfg, folder): # train in one process for each device
     status = _ended(command, {'OMP_NUM_THREADS': threads, **os.environ})
     if status: sys.exit(status)
 
+# %% ../nbs/09_cli.ipynb #c852b99b
 TORCHRUN = """import sys
 from laser_lab.training.trainer import end_with_parent
 end_with_parent(int(sys.argv.pop(1)))

@@ -331,7 +331,7 @@ def from_preset(group:str, values:dict): # from `to_preset`
     "Inverse of `to_preset`."
     return _preset(group, values.get('preset'), {k: v for k, v in values.items() if k != 'preset'})
 
-# %% ../nbs/00_config.ipynb #a89c7d09
+# %% ../nbs/00_config.ipynb #73b73a39
 LEAVE_OUT = 'leaving it out, since nothing depends on it'
 
 def unused_in(cfg:Config, # configuration
@@ -352,6 +352,7 @@ def refuse_unused(cfg:Config, # configuration
         reason = unused_in(cfg, key)
         if reason: raise refusal(f'{root}.{key}' if root else key, value, LEAVE_OUT, reason, error=ConfigError)
 
+# %% ../nbs/00_config.ipynb #a89c7d09
 def used_values(cfg, *names)->dict: # fields -> their values, without those on which nothing depends
     "What to hand on to a function that refuses arguments without effect."
     return {name: getattr(cfg, name) for name in names if name in cfg.used_fields()}

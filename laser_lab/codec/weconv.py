@@ -151,12 +151,13 @@ class SupportGate(nn.Module):
 GAUSSIAN = sqrt(2) # scale of our distribution for a standard deviation of 1
 LOWEST, LARGEST_DEVIATION, LEVELS = .11, 256., 64 # standard deviations of the coding tables
 
-# %% ../../nbs/codec/09_weconv.ipynb #a4c608e7
+# %% ../../nbs/codec/09_weconv.ipynb #1e9f068d
 def three_convolutions(inputs:int, widths, outputs:int)->nn.Sequential: # channels before, in between (two), behind
     "3x3 convolutions with GELU between them."
     first, second, third = (nn.Conv2d(a, b, 3, padding=1) for a, b in zip((inputs, *widths), (*widths, outputs)))
     return nn.Sequential(first, nn.GELU(), second, nn.GELU(), third)
 
+# %% ../../nbs/codec/09_weconv.ipynb #a4c608e7
 class SliceCoder(ScaleCoder):
     """Codes a latent by slices of channels (channel-autoregressive, with latent residual prediction).
 

@@ -191,7 +191,7 @@ def orthogonal_search(signals, atoms, gram, lengths, correlations, tolerance, li
         left[n] = 0
         if count < steps and energy > 0: left[n] = subtract_atoms(x, atoms, chosen, c, count, r) / energy
 
-# %% ../../nbs/sparse/00_kernels.ipynb #232c606b
+# %% ../../nbs/sparse/00_kernels.ipynb #26920585
 @compiled
 def slot_of(chosen, count, k): # the slot that holds atom k, or the first free one
     for s in range(count):
@@ -203,6 +203,7 @@ def without_chosen(correlation, chosen, count, scores): # scores (K,): the corre
     for j in range(len(correlation)): scores[j] = correlation[j]
     for s in range(count): scores[chosen[s]] = 0
 
+# %% ../../nbs/sparse/00_kernels.ipynb #232c606b
 @compiled
 def matching_search(signals, gram, lengths, correlations, tolerance, limits, steps, reselect, indices, values):
     "Matching pursuit of signals (n, d); writes indices and values (n, S)."

@@ -72,7 +72,7 @@ def new_atom(errors:Tensor,  # (n, d) what the atom has to explain
     direction = leading_direction(errors) if exact else unit_columns((errors.T @ values)[:, None])[0].squeeze(1)
     return torch.where(direction @ atom < 0, -direction, direction) if direction.any() else atom
 
-# %% ../../nbs/sparse/02_learning.ipynb #1918ac76
+# %% ../../nbs/sparse/02_learning.ipynb #67f8543b
 def torch_sweep(residual, atoms, values, order, starts, slots, exact):
     "Change residual (N, d), atoms (K, d) and values (N*S,) in place, atom by atom."
     for k, entries in enumerate(order.tensor_split(starts[1:-1].cpu())):
@@ -91,6 +91,7 @@ def compiled_sweep(residual, atoms, values, order, starts, slots, exact):
         arrays = (t.numpy() for t in (residual, atoms, values, order, starts))
         (exact_sweep if exact else approximate_sweep)(*arrays, slots)
 
+# %% ../../nbs/sparse/02_learning.ipynb #1918ac76
 @torch.no_grad()
 def sweep(signals:Tensor,  # (N, d)
           dictionary:Tensor,  # (d, K) of unit atoms

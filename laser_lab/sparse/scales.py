@@ -45,7 +45,7 @@ def to_scale_grid(scale:Tensor  # standard deviations
     "The nearest scale of the coder's grid."
     return torch.exp2((scale.double().log2() * 8).round() / 8)
 
-# %% ../../nbs/sparse/09_scales.ipynb #292949ab
+# %% ../../nbs/sparse/09_scales.ipynb #3a694e8c
 SMALLEST_SCALE = .11  # standard deviation
 
 def prediction_network(embedding_dim:int,  # D, channels of a map
@@ -56,6 +56,7 @@ def prediction_network(embedding_dim:int,  # D, channels of a map
     last = nn.Conv2d(num_hiddens, 2 * embedding_dim, 3, padding=1)
     return nn.Sequential(first, nn.GELU(), last)
 
+# %% ../../nbs/sparse/09_scales.ipynb #292949ab
 class GaussianScales(Bottleneck):
     """Round latent maps [(B, D, h_l, w_l)] from coarse to fine, each twice as large as the one before.
 

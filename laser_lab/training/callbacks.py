@@ -125,7 +125,7 @@ class LastStep(Checkpoint):
     def teardown(self, trainer, module, stage): self.stop.close()
     def on_exception(self, trainer, module, exception): self.stop.close()
 
-# %% ../../nbs/training/01_callbacks.ipynb #8eeb1622
+# %% ../../nbs/training/01_callbacks.ipynb #498a221a
 @patch
 def on_train_batch_end(self:LastStep, trainer, module, outputs, batch, batch_idx):
     step, ended = trainer.global_step, trainer.should_stop
@@ -147,6 +147,7 @@ def save(self:LastStep, trainer): # if it is time
     self.due, self.saved = False, trainer.global_step
     trainer.save_checkpoint(self.path)
 
+# %% ../../nbs/training/01_callbacks.ipynb #8eeb1622
 @patch
 def refuse_diverged(self:LastStep, module):
     "End a run that has become infinite or undefined."

@@ -42,7 +42,7 @@ def finite_or_none(value): # number or text
     "The value as JSON can hold it."
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
-# %% ../../nbs/training/00_logs.ipynb #63da4d32
+# %% ../../nbs/training/00_logs.ipynb #8a0c7a53
 class RunLogger(Logger):
     "Writes `log.jsonl` as it goes and `log.csv` at the end of a run."
     def __init__(self, folder): # folder of the run
@@ -73,6 +73,7 @@ class RunLogger(Logger):
         rows = [r for r in read_log(self.path) if r['step'] < step] if self.path.exists() else []
         write_atomic(self.path, ''.join(map(_line, rows)))
 
+# %% ../../nbs/training/00_logs.ipynb #63da4d32
 def _line(row): # of a log
     return json.dumps({k: finite_or_none(v) for k, v in row.items()}, allow_nan=False) + '\n'
 
