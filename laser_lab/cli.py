@@ -263,6 +263,11 @@ class EvaluateConfig(Config):
     published:str|None = None # add the published curves of kodak, clic_pro_valid or tecnick, if these are the images
     output:str = 'evaluation.json' # result; the figure lies beside it
 
+    def unused(self):
+        given = f'with folder = {self.folder}'
+        if self.folder is not None: return dict.fromkeys(('checkpoint', 'data', 'metrics'), given)
+        return dict.fromkeys(('codecs', 'halved', 'anchor', 'published', 'output'), 'without folder')
+
 # %% ../nbs/09_cli.ipynb #52154f79
 def evaluate_checkpoint(cfg,       # `EvaluateConfig`
                         named:bool # has the user named images?
