@@ -50,7 +50,7 @@ names = {
         'to_official', 'to_stored_names'],
     'latent': [
         'ChannelCoder', 'Coder', 'FactorizedCoder', 'LatentCoder', 'ScaleCoder', 'channel_index', 'check_coder',
-        'mask_outside', 'place_values', 'prior_network'],
+        'mask_outside', 'place_values', 'prior_network', 'readers_for', 'writers_for'],
     'layers': [
         'CrossAttention', 'DepthwiseResidual', 'PartialResidual', 'SLICE', 'analysis', 'blocks', 'down', 'from_windows',
         'head', 'hyper_analysis', 'hyper_synthesis', 'over_border', 'row_slices', 'stem', 'synthesis', 'to_windows',

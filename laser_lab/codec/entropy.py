@@ -437,13 +437,13 @@ def _load_from_state_dict(self:EntropyModel, state, prefix, *rest):
     nn.Module._load_from_state_dict(self, state, prefix, *rest)
 
 # %% ../../nbs/codec/00_entropy.ipynb #03da9e63
-def encode_residuals(writers:list,  # a Writer per image
+def encode_residuals(writers:list,  # a Writer per row; rows may share one
                      values:Tensor,  # (B, n) whole numbers
                      index:Tensor,  # (B, n) or (n,) table of each
                      tables:Tables,  # as on the other side
                      inside:Tensor|None  # (n,) bool, which of them belong to the image; None is all
                     ):
-    "Encode whole residuals, each image into its own stream."
+    "Encode whole residuals row by row, each into the stream of its writer."
     keep = slice(None) if inside is None else inside.cpu().numpy()
     wrong = int((~values.isfinite()).sum())
     if wrong: raise refusal('values', wrong, 'none', what='number of values that are not finite')
@@ -452,7 +452,7 @@ def encode_residuals(writers:list,  # a Writer per image
     for writer, v, i in zip(writers, values, index): code_residuals(writer, v[keep], i[keep], tables)
 
 # %% ../../nbs/codec/00_entropy.ipynb #f796ad68
-def decode_residuals(readers:list,  # a Reader per image
+def decode_residuals(readers:list,  # a Reader per row; as the writers were shared
                      index:Tensor,  # (B, n) table of each
                      tables:Tables,  # as on the other side
                      inside:Tensor|None  # (n,) bool, which of them belong to the image; None is all

@@ -20,11 +20,11 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from ..bits import PRECISION, Reader, Writer
+from ..bits import PRECISION
 from .entropy import (
     EntropyModel, Tables, decode_residuals, encode_residuals, round_ste, scale_table, table_index)
 from .hpcm import CodecConfig, check_batch, check_names, load_official, to_official
-from .latent import ChannelCoder, ScaleCoder, mask_outside
+from .latent import ChannelCoder, ScaleCoder, mask_outside, readers_for, writers_for
 from ..config import ConfigError, choice, listof, preset, refusal, register, within
 from ..transforms.dwt import haar_join, haar_split, run_kernel
 from ..transforms.padding import pad_to_multiple
@@ -225,10 +225,11 @@ def forward(self:SliceCoder,
 # %% ../../nbs/codec/09_weconv.ipynb #998cd2b1
 @patch
 @torch.no_grad()
-def compress(self:SliceCoder, y:Tensor, means:Tensor, scales:Tensor, prior:Tensor=None, inside:Tensor=None # as for `forward`
-            )->dict: # strings: [[bytes of each latent of the batch]]; y_hat (B, C, h, w)
+def compress(self:SliceCoder, y:Tensor, means:Tensor, scales:Tensor, prior:Tensor=None, inside:Tensor=None, # as for `forward`
+             writers:list=None # a `Writer` for each latent of the batch, which may have other content before; None makes them
+            )->dict: # strings: [[bytes of each writer so far]]; y_hat (B, C, h, w)
     "Encode latents; all slices follow each other in one string."
-    tables, writers, slices = self.entropy.tables(), [Writer() for _ in y], y.chunk(self.slices, 1)
+    tables, writers, slices = self.entropy.tables(), writers_for(y, writers), y.chunk(self.slices, 1)
     kept = None if inside is None else inside.expand(slices[0].shape[1:]).flatten()
     def code_slice(n, mean, deviation):
         residual = mask_outside(slices[n] - mean, inside).round()
@@ -241,10 +242,13 @@ def compress(self:SliceCoder, y:Tensor, means:Tensor, scales:Tensor, prior:Tenso
 # %% ../../nbs/codec/09_weconv.ipynb #888de8b4
 @patch
 @torch.no_grad()
-def decompress(self:SliceCoder, strings, means:Tensor, scales:Tensor, prior:Tensor=None, inside:Tensor=None # strings as from `compress`, the others as there
+def decompress(self:SliceCoder,
+               strings, # as from `compress`; None with readers
+               means:Tensor, scales:Tensor, prior:Tensor=None, inside:Tensor=None, # as in `compress`
+               readers:list=None # a `Reader` for each latent of the batch, of which others have read before; None makes them
               )->dict: # y_hat (B, C, h, w)
     "Decode latents; ValueError where the bytes are no latents of this coder."
-    tables, readers = self.entropy.tables(), [Reader(s) for s in strings[0]]
+    tables, readers = self.entropy.tables(), readers_for(strings, readers)
     def code_slice(n, mean, deviation):
         kept = None if inside is None else inside.expand(mean.shape[1:]).flatten()
         index = table_index(GAUSSIAN * deviation, self.thresholds).flatten(1)
@@ -409,33 +413,37 @@ def update(self:WeConvene, force:bool=False # make them again
     "Make the coding tables, as CompressAI's models do."
     return any([coder.update(force) for coder in (self.low_coder, self.high_coder, self.hyper_coder)])
 
+# %% ../../nbs/codec/09_weconv.ipynb #63a8b2a5
 @patch
 @torch.no_grad()
-def compress(self:WeConvene, x:Tensor # (B, 3, H, W) in [0, 1], any size
-            )->dict: # strings: [[low bands], [high bands], [z]], each of all images; shape: (H, W)
+def compress(self:WeConvene,
+             x:Tensor,                # (B, 3, H, W) in [0, 1], any size
+             return_latent:bool=False # also return the latent that the decoder will have
+            )->dict: # strings: [[bands of each image], [z of each image]]; shape: (H, W); y_hat (B, 4M, h, w), the low band first
     "Encode images."
     check_batch(x)
     low, high, z = self.analyze(x)
-    side = self.hyper_coder.compress(z)
+    side, writers = self.hyper_coder.compress(z), writers_for(x)
     params = self.h_mean_s(side['y_hat']), self.h_scale_s(side['y_hat'])
     inside = self.inside(x.shape[2:], low.shape[2:], x.device)
-    first = self.low_coder.compress(low, *params, inside=inside)
-    second = self.high_coder.compress(high, *params, first['y_hat'], inside)
-    return dict(strings=[*first['strings'], *second['strings'], *side['strings']], shape=tuple(x.shape[2:]))
+    first = self.low_coder.compress(low, *params, inside=inside, writers=writers)
+    second = self.high_coder.compress(high, *params, first['y_hat'], inside, writers)
+    coded = dict(strings=[*second['strings'], *side['strings']], shape=tuple(x.shape[2:]))
+    return coded | dict(y_hat=torch.cat([first['y_hat'], second['y_hat']], 1)) if return_latent else coded
 
 # %% ../../nbs/codec/09_weconv.ipynb #7ad84fce
 @patch
 @torch.no_grad()
 def decompress(self:WeConvene, strings, shape # as from `compress`
-              )->dict: # x_hat (B, 3, H, W), not clipped
+              )->dict: # x_hat (B, 3, H, W), not clipped; y_hat (B, 4M, h, w), the low band first
     "Decode images; ValueError where the bytes are no images of this model."
-    grid = tuple(-(-n // WECONV_MULTIPLE) for n in shape)
-    z_hat = self.hyper_coder.decompress(strings[2:], grid)['y_hat']
+    grid, readers = tuple(-(-n // WECONV_MULTIPLE) for n in shape), readers_for(strings)
+    z_hat = self.hyper_coder.decompress(strings[1:], grid)['y_hat']
     params = self.h_mean_s(z_hat), self.h_scale_s(z_hat)
     inside = self.inside(shape, params[0].shape[2:], z_hat.device)
-    low = self.low_coder.decompress(strings[:1], *params, inside=inside)['y_hat']
-    high = self.high_coder.decompress(strings[1:2], *params, low, inside)['y_hat']
-    return dict(x_hat=self.synthesize(low, high, shape))
+    low = self.low_coder.decompress(None, *params, inside=inside, readers=readers)['y_hat']
+    high = self.high_coder.decompress(None, *params, low, inside, readers)['y_hat']
+    return dict(x_hat=self.synthesize(low, high, shape), y_hat=torch.cat([low, high], 1))
 
 # %% ../../nbs/codec/09_weconv.ipynb #71fb751e
 WECONV_RENAMED = [(r'^(low|high)_coder\.(mean|scale)_gates\.(\d+)\.', r'atten_\2_\1.\3.0.'),
