@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['psnr', 'ssim', 'ms_ssim', 'NotAvailable', 'lpips_network', 'lpips', 'fid', 'MetricsConfig', 'PerceptualMeter',
-           'usage', 'perplexity', 'share_used', 'entropy_bits', 'common_quality', 'bd_rate', 'mean_and_spread']
+           'usage', 'perplexity', 'share_used', 'entropy_bits', 'gamma_path', 'adaptive_bits', 'adaptive_entropy',
+           'common_quality', 'bd_rate', 'mean_and_spread']
 
 # %% ../nbs/03_metrics.ipynb #0d7553b4
 import math, statistics
@@ -254,6 +255,33 @@ def entropy_bits(symbols:Tensor,       # integers of any shape
     if not len(flat): return 0.0
     counts = flat.unique(return_counts=True)[1] if num_symbols is None else usage(flat, num_symbols)
     return len(flat) * _entropy(counts)
+
+# %% ../nbs/03_metrics.ipynb #dbc265b9
+def gamma_path(value:int # any integer
+              )->list:   # pairs (node, answer 0 or 1), from the root on
+    "Questions that lead to an integer in the tree of Elias's gamma code, with a sign."
+    size, length, sign = abs(value), abs(value).bit_length(), '-' if value < 0 else '+'
+    if not size: return [('zero', 1)]
+    lengths = [((sign, 'longer than', n), int(length > n)) for n in range(1, length + 1)]
+    digits = [((sign, length, size >> k + 1), size >> k & 1) for k in reversed(range(length - 1))]
+    return [('zero', 0), ('negative', int(value < 0)), *lengths, *digits]
+
+# %% ../nbs/03_metrics.ipynb #5ae416ab
+def adaptive_bits(zeros:int, # how often a question was answered by 0
+                  ones:int   # and by 1
+                 )->float:   # bits of all answers
+    "Code length of a binary sequence by the estimator of Krichevsky and Trofimov (1981)."
+    nats = math.lgamma(zeros + ones + 1) - math.lgamma(zeros + .5) - math.lgamma(ones + .5) + math.log(math.pi)
+    return nats / math.log(2)
+
+# %% ../nbs/03_metrics.ipynb #fc223e0a
+def adaptive_entropy(symbols:Tensor # integers of any shape and size
+                    )->float:       # total bits, 0 for an empty code
+    "Total bits of an ideal adaptive code: Elias's questions, each with its own Krichevsky-Trofimov estimator."
+    answers, found = {}, _whole(symbols).unique(return_counts=True)
+    for value, count in zip(*(t.tolist() for t in found)):
+        for node, bit in gamma_path(value): answers.setdefault(node, [0, 0])[bit] += count
+    return sum((adaptive_bits(*counts) for counts in answers.values()), 0.)
 
 # %% ../nbs/03_metrics.ipynb #0d5cf975
 _bd_methods = ('pchip', 'akima', 'cubic')
