@@ -3,8 +3,8 @@
 import lazy_loader
 
 modules = [
-    'bitstream', 'build', 'coders', 'context', 'curves', 'entropy', 'evaluate', 'exact', 'files', 'hpcm', 'latent',
-    'layers', 'literal', 'schedule', 'start', 'weconv', 'weights']
+    'bitstream', 'build', 'coders', 'context', 'curves', 'entropy', 'evaluate', 'exact', 'files', 'fusion', 'hpcm',
+    'latent', 'layers', 'literal', 'schedule', 'start', 'weconv', 'weights']
 names = {
     'bitstream': [
         'ALWAYS_ALLOWED_PIXELS', 'BYTES_PER_PIXEL', 'BadStream', 'COLOURS', 'Header', 'MAGIC', 'MAX_PIXELS',
@@ -42,6 +42,9 @@ names = {
         'ALWAYS_READ_BYTES', 'LONGEST_HEADER', 'LOSSLESS', 'check_pair', 'check_suffix', 'compress_file',
         'compress_files', 'decompress_file', 'decompress_files', 'files_below', 'input_files', 'output_paths',
         'process_files', 'read_llc_file', 'save_image', 'warnings_as_lines'],
+    'fusion': [
+        'AdaptiveQuantization', 'BANDS', 'BAND_GAINS', 'ChannelwiseFrequencyGate', 'FrequencyAttentionFusion',
+        'LARGEST_FACTOR', 'LLContextEncoder', 'STEPS', 'apply_gains', 'undo_gains'],
     'hpcm': [
         'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'MULTIPLE', 'RENAMED', 'STORED', 'STORED_NAMES', 'STRIDE',
         'THEIR_TABLES', 'check_batch', 'check_names', 'from_official', 'from_stored_names', 'hpcm_base', 'hpcm_large',
@@ -52,9 +55,9 @@ names = {
         'ChannelCoder', 'Coder', 'FactorizedCoder', 'LatentCoder', 'ScaleCoder', 'channel_index', 'check_coder',
         'mask_outside', 'place_values', 'prior_network', 'readers_for', 'writers_for'],
     'layers': [
-        'CrossAttention', 'DepthwiseResidual', 'PartialResidual', 'SLICE', 'analysis', 'blocks', 'down', 'from_windows',
-        'head', 'hyper_analysis', 'hyper_synthesis', 'over_border', 'row_slices', 'stem', 'synthesis', 'to_windows',
-        'up', 'widened'],
+        'ChannelNorm', 'CrossAttention', 'DepthwiseResidual', 'Exp', 'PartialResidual', 'Pool', 'SLICE', 'analysis',
+        'blocks', 'check_attention', 'down', 'from_windows', 'head', 'hyper_analysis', 'hyper_synthesis', 'over_border',
+        'row_slices', 'stem', 'synthesis', 'to_windows', 'up', 'widened'],
     'literal': [
         'ADAPTORS', 'ASSUMED_PHASES', 'BOARD', 'COARSE_PHASES', 'CORNER', 'FIRST', 'MIDDLE_PHASES', 'PATTERN', 'PRIORS',
         'SECOND', 'THIRD', 'both_halves', 'chain', 'coded', 'conv', 'entered', 'full_mask', 'gather_phases', 'grids_of',

@@ -5,12 +5,16 @@
 # %% auto #0
 __all__ = ['SLICE', 'row_slices', 'widened', 'PartialResidual', 'DepthwiseResidual', 'down', 'up', 'stem', 'head', 'blocks',
            'analysis', 'synthesis', 'hyper_analysis', 'hyper_synthesis', 'to_windows', 'from_windows', 'over_border',
-           'CrossAttention']
+           'check_attention', 'CrossAttention', 'ChannelNorm', 'Pool', 'Exp']
 
 # %% ../../nbs/codec/01_layers.ipynb #bda70536
 import torch
+from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ..config import check_whole, refusal
+from ..units import at_least_float32
 
 # %% ../../nbs/codec/01_layers.ipynb #d017dcfd
 SLICE = 2**21 # numbers of the wide layer held at a time outside of training
@@ -156,6 +160,13 @@ def over_border(height:int, width:int, # of the grid
     if height % size == width % size == 0: return None
     return to_windows(torch.ones(1, 1, height, width, device=device), size, 1)[..., 0][:, :, None] == 0
 
+# %% ../../nbs/codec/01_layers.ipynb #b0363e30
+def check_attention(channels:int, heads:int, window:int): # of `CrossAttention`
+    "Refuse what cannot be cut into heads and windows."
+    check_whole('window', window)
+    check_whole('heads', heads)
+    if channels % heads: raise refusal('heads', heads, f'a divisor of the {channels} channels')
+
 # %% ../../nbs/codec/01_layers.ipynb #1917aae1
 class CrossAttention(nn.Module):
     "Update a context by the latest scales and means (HPCM's progressive context fusion)."
@@ -165,17 +176,58 @@ class CrossAttention(nn.Module):
                  window:int    # side of a window, positions
                 ):
         super().__init__()
+        check_attention(channels, heads, window)
         self.heads, self.window = heads, window
         self.query, self.key, self.value, self.out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
 
     def attend(self, q, k, v, hidden): # windows; True where no key is
         return F.scaled_dot_product_attention(q, k, v, None if hidden is None else ~hidden)
 
+    def cut(self, psi, context): # as for `forward`; windows of queries, keys and values, True where no key is
+        given = ((self.query, psi), (self.key, context), (self.value, context))
+        windows = [to_windows(layer(x), self.window, self.heads) for layer, x in given]
+        hidden = over_border(*psi.shape[2:], self.window, psi.device)
+        return *windows, None if hidden is None else hidden.repeat(len(psi), 1, 1, 1)
+
     def forward(self, psi:Tensor,   # (B, C, H, W) scales and means of the last step
                       context:Tensor # (B, C, H, W) the context so far
                )->Tensor:            # (B, C, H, W) the new context
-        given = ((self.query, psi), (self.key, context), (self.value, context))
-        q, k, v = (to_windows(layer(x), self.window, self.heads) for layer, x in given)
-        hidden = over_border(*psi.shape[2:], self.window, psi.device)
-        if hidden is not None: hidden = hidden.repeat(len(psi), 1, 1, 1)
-        return from_windows(self.attend(q, k, v, hidden), psi.shape, self.window) + self.out(psi)
+        return from_windows(self.attend(*self.cut(psi, context)), psi.shape, self.window) + self.out(psi)
+
+# %% ../../nbs/codec/01_layers.ipynb #f3425711
+@patch
+def weights(self:CrossAttention, psi:Tensor, context:Tensor # as for `forward`
+           )->Tensor: # (windows, heads, size * size, size * size), queries by keys; each row has a sum of 1
+    "The attention weights, for pictures."
+    q, k, _, hidden = self.cut(psi, context)
+    one_position = torch.eye(self.window**2, dtype=q.dtype, device=q.device)
+    return self.attend(q, k, one_position.expand(*q.shape[:2], -1, -1), hidden)
+
+# %% ../../nbs/codec/01_layers.ipynb #6ef0eb1f
+class ChannelNorm(nn.Module):
+    "Layer normalization over the channels of each position."
+    def __init__(self,
+                 channels:int,   # C
+                 eps:float=1e-6  # added to the variance
+                ):
+        super().__init__()
+        self.eps = eps
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x:Tensor # (B, C, H, W)
+               )->Tensor:      # (B, C, H, W)
+        wide = at_least_float32(x)
+        wide = wide - wide.mean(1, keepdim=True)
+        wide = wide * (wide.square().mean(1, keepdim=True) + self.eps).rsqrt()
+        return (wide * self.weight[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+
+# %% ../../nbs/codec/01_layers.ipynb #028792e0
+class Pool(nn.Module):
+    "The mean over all positions."
+    def forward(self, x:Tensor # (B, C, H, W)
+               )->Tensor:      # (B, C, 1, 1), float32 at least
+        return at_least_float32(x).mean((2, 3), keepdim=True)
+
+class Exp(nn.Module):
+    "The exponential, of float32 at least."
+    def forward(self, x:Tensor)->Tensor: return at_least_float32(x).exp()
