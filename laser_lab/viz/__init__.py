@@ -3,8 +3,14 @@
 import lazy_loader
 
 modules = [
-    'codebooks', 'codes', 'coding', 'curves', 'experiments', 'filters', 'rates', 'spectra', 'style']
+    'bands', 'codebooks', 'codes', 'coding', 'curves', 'experiments', 'filters', 'rates', 'spectra', 'style']
 names = {
+    'bands': [
+        'BOX', 'EDGES', 'GAP', 'band_colour', 'band_columns', 'band_picture', 'band_places', 'bits_per_pixel',
+        'checked_attention', 'checked_band_bits', 'checked_order', 'drawn_pyramid', 'in_colours', 'level_limits',
+        'll_scale', 'one_map', 'photo_panels', 'plot_attention', 'plot_band_bits', 'plot_bands', 'plot_bit_maps',
+        'plot_coding_order', 'plot_steps_and_gates', 'scale_note', 'show_attention', 'show_band_bits',
+        'show_band_names', 'show_band_values', 'show_bands', 'show_box', 'show_over', 'show_sight', 'stack_bar'],
     'codebooks': [
         'VIEWS', 'atoms_figure', 'by_use', 'check_atoms_of_view', 'check_embedding', 'check_square', 'checked_atoms',
         'checked_counts', 'distances_figure', 'embed', 'embedding_figure', 'expected_warnings', 'label_mosaic',
