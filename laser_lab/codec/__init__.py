@@ -43,8 +43,8 @@ names = {
         'compress_files', 'decompress_file', 'decompress_files', 'files_below', 'input_files', 'output_paths',
         'process_files', 'read_llc_file', 'save_image', 'warnings_as_lines'],
     'fusion': [
-        'AdaptiveQuantization', 'BANDS', 'BAND_GAINS', 'ChannelwiseFrequencyGate', 'FrequencyAttentionFusion',
-        'LARGEST_FACTOR', 'LLContextEncoder', 'STEPS', 'apply_gains', 'undo_gains'],
+        'AdaptiveQuantization', 'ChannelwiseFrequencyGate', 'FrequencyAttentionFusion', 'LLContextEncoder',
+        'apply_gains', 'logarithms', 'undo_gains'],
     'hpcm': [
         'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'MULTIPLE', 'RENAMED', 'STORED', 'STORED_NAMES', 'STRIDE',
         'THEIR_TABLES', 'check_batch', 'check_names', 'from_official', 'from_stored_names', 'hpcm_base', 'hpcm_large',
