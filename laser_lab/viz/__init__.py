@@ -13,9 +13,9 @@ names = {
         'show_band_names', 'show_band_values', 'show_bands', 'show_box', 'show_over', 'show_sight', 'stack_bar'],
     'codebooks': [
         'VIEWS', 'atoms_figure', 'by_use', 'check_atoms_of_view', 'check_embedding', 'check_square', 'checked_atoms',
-        'checked_counts', 'distances_figure', 'embed', 'embedding_figure', 'expected_warnings', 'label_mosaic',
-        'marker_note', 'marker_style', 'matrix_figure', 'mosaic', 'mosaic_columns', 'mosaic_figure', 'mosaic_title',
-        'nearest_atoms', 'own_scale', 'pairwise_distances', 'pca_view', 'show_distances', 'show_mosaic',
+        'checked_counts', 'distances_figure', 'embed', 'embedding_figure', 'expected_warnings', 'keep_compiled',
+        'label_mosaic', 'marker_note', 'marker_style', 'matrix_figure', 'mosaic', 'mosaic_columns', 'mosaic_figure',
+        'mosaic_title', 'nearest_atoms', 'own_scale', 'pairwise_distances', 'pca_view', 'show_distances', 'show_mosaic',
         'show_stretched', 'show_use', 'tsne_view', 'umap_view', 'use_caption', 'value_range'],
     'codes': [
         'ERROR_UNIT', 'channel_names', 'channel_slice_figure', 'checked_rates', 'code_heatmap_figure', 'error_map',

@@ -6,13 +6,13 @@
 __all__ = ['VIEWS', 'checked_atoms', 'value_range', 'mosaic', 'label_mosaic', 'show_mosaic', 'matrix_figure', 'mosaic_columns',
            'atoms_figure', 'own_scale', 'checked_counts', 'show_use', 'use_caption', 'show_stretched', 'check_square',
            'by_use', 'mosaic_title', 'mosaic_figure', 'pairwise_distances', 'show_distances', 'distances_figure',
-           'pca_view', 'tsne_view', 'nearest_atoms', 'expected_warnings', 'umap_view', 'embed', 'marker_style',
-           'marker_note', 'check_atoms_of_view', 'check_embedding', 'embedding_figure']
+           'pca_view', 'tsne_view', 'nearest_atoms', 'keep_compiled', 'expected_warnings', 'umap_view', 'embed',
+           'marker_style', 'marker_note', 'check_atoms_of_view', 'check_embedding', 'embedding_figure']
 
 # %% ../../nbs/viz/02_codebooks.ipynb #1a906da6
 import math
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np, torch
 from matplotlib.cm import ScalarMappable
@@ -282,6 +282,13 @@ def nearest_atoms(atoms, # (K, d)
     distances, indices = pairwise_distances(atoms)[0].topk(count, largest=False)
     return indices, distances
 
+# %% ../../nbs/viz/02_codebooks.ipynb #d23b22e4
+def keep_compiled():
+    "Keep on disk the loops of UMAP that take longest to compile."
+    from umap import umap_
+    for loop in (umap_.smooth_knn_dist, umap_.compute_membership_strengths):
+        with suppress(RuntimeError, AttributeError): loop.enable_caching()  # no folder to keep it in; not compiled
+
 # %% ../../nbs/viz/02_codebooks.ipynb #773740b7
 @contextmanager
 def expected_warnings(): # of UMAP
@@ -298,6 +305,7 @@ def umap_view(atoms, # (K, d)
     "UMAP (McInnes, Healy and Melville, 2018) from a PCA start with 15 neighbours, or all others if there are fewer."
     with expected_warnings():
         from umap import UMAP
+        keep_compiled()
         neighbours = min(15, len(atoms)-1)
         indices, distances = nearest_atoms(atoms, neighbours)
         found = dict(precomputed_knn=(indices.numpy(), distances.numpy(), None), force_approximation_algorithm=True)
