@@ -46,14 +46,14 @@ names = {
         'AdaptiveQuantization', 'ChannelwiseFrequencyGate', 'FrequencyAttentionFusion', 'LLContextEncoder',
         'apply_gains', 'logarithms', 'undo_gains'],
     'hpcm': [
-        'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'MULTIPLE', 'RENAMED', 'STORED', 'STORED_NAMES', 'STRIDE',
+        'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'LlcConfig', 'MULTIPLE', 'RENAMED', 'STORED_NAMES', 'STRIDE',
         'THEIR_TABLES', 'check_batch', 'check_names', 'from_official', 'from_stored_names', 'hpcm_base', 'hpcm_large',
         'hpcm_small', 'latent_coder_of', 'load_official', 'make_exact', 'official_adaptor', 'official_adaptors',
-        'official_blocks', 'official_layers', 'official_name', 'official_names', 'official_settings', 'stored_name',
-        'to_official', 'to_stored_names'],
+        'official_blocks', 'official_layers', 'official_name', 'official_names', 'official_settings', 'to_official',
+        'to_stored_names'],
     'latent': [
-        'ChannelCoder', 'Coder', 'FactorizedCoder', 'LatentCoder', 'ScaleCoder', 'channel_index', 'check_coder',
-        'mask_outside', 'place_values', 'prior_network', 'readers_for', 'writers_for'],
+        'ChannelCoder', 'Coder', 'FactorizedCoder', 'LatentCoder', 'LlcModel', 'ScaleCoder', 'channel_index',
+        'check_coder', 'mask_outside', 'place_values', 'prior_network', 'readers_for', 'writers_for'],
     'layers': [
         'ChannelNorm', 'CrossAttention', 'DepthwiseResidual', 'Exp', 'PartialResidual', 'Pool', 'SLICE', 'analysis',
         'blocks', 'check_attention', 'down', 'from_windows', 'head', 'hyper_analysis', 'hyper_synthesis', 'over_border',
@@ -77,7 +77,7 @@ names = {
         'weconv_analysis', 'weconv_hyper_analysis', 'weconv_hyper_synthesis', 'weconv_synthesis', 'weconvene_constants',
         'weconvene_name', 'weconvene_names', 'weconvene_settings', 'weconvene_small'],
     'weights': [
-        'DEFAULT_MODEL', 'MOST_WEIGHTS', 'RUN_WEIGHTS', 'STRUCTURE', 'TENSOR_TYPES', 'WEIGHTS', 'WEIGHTS_LAYOUT',
+        'DEFAULT_MODEL', 'MOST_WEIGHTS', 'RUN_WEIGHTS', 'TENSOR_TYPES', 'WEIGHTS', 'WEIGHTS_LAYOUT', 'check_llc',
         'check_loaded', 'check_tensors', 'describe_run', 'describe_weights', 'empty_model', 'expected_tensors',
         'find_model', 'load_weights', 'model_name', 'model_names', 'name_of_weights', 'open_weights', 'save_weights',
         'shipped_model', 'stored_tensors', 'tables_hash', 'to_half_precision', 'weights_hash', 'weights_metadata'],

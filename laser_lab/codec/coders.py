@@ -20,7 +20,7 @@ from ..bits import read_numbers, write_numbers
 from .bitstream import (BadStream, MAX_PIXELS, MODEL_NAME, Header, check_header, check_image_size,
                                        latents_hash, read_header, seal_file)
 from .build import load_codec
-from .hpcm import HPCM
+from .latent import LlcModel
 from .weights import (WEIGHTS, find_model, model_name, model_names, name_of_weights, shipped_model,
                                      tables_hash, weights_hash)
 from ..config import refusal
@@ -147,20 +147,20 @@ def decode(self:LearnedCodec, data:bytes # from `encode`
 # %% ../../nbs/codec/15_coders.ipynb #475a27a3
 class LlcCodec:
     "Images as .llc files of one model, in memory."
-    def __init__(self, model:HPCM,         # with tables, in evaluation mode
+    def __init__(self, model:LlcModel,     # with tables, in evaluation mode
                  name:str,                 # what the files call it
                  max_pixels:int=MAX_PIXELS # larger images are refused
                 ):
         if not MODEL_NAME.fullmatch(name): raise refusal('name', name, 'up to 32 letters, digits, _, . and -')
         self.model, self.name, self.max_pixels = model, name, max_pixels
-        self.weights, self.tables, self.exact = weights_hash(model), tables_hash(model), model.cfg.exact
+        self.weights, self.tables, self.exact = weights_hash(model), tables_hash(model), model.exact
 
 # %% ../../nbs/codec/15_coders.ipynb #052fe5b9
 @patch
 def encode(self:LlcCodec, image:np.ndarray # uint8 (H, W, 3), sRGB
           )->bytes:                        # the file
     "Encode an image."
-    x = to_tensor(image).to(self.model.hyper_coder.means.device)
+    x = to_tensor(image).to(next(self.model.parameters()).device)
     height, width = image.shape[:2]
     check_image_size(height, width, self.max_pixels)
     coded = self.model.compress(x, return_latent=True)
@@ -170,7 +170,7 @@ def encode(self:LlcCodec, image:np.ndarray # uint8 (H, W, 3), sRGB
     check_header(h, self.max_pixels)
     return seal_file(h, y, z)
 
-def write_llc(model:HPCM,       # with tables
+def write_llc(model:LlcModel,   # with tables
               image:np.ndarray, # uint8 (H, W, 3), sRGB
               name:str          # of the model
              )->bytes:          # the file
@@ -214,12 +214,12 @@ def decode(self:LlcCodec, data:bytes # a whole file
 
 # %% ../../nbs/codec/15_coders.ipynb #d4fcab95
 def read_llc(data:bytes,               # a whole file
-             model,                    # HPCM with tables, or a function of the name in the file that gives one
+             model,                    # `LlcModel` with tables, or a function of the name in the file that gives one
              max_pixels:int=MAX_PIXELS # larger images are refused
             )->np.ndarray:             # uint8 (H, W, 3)
     "The image in a file; `LlcCodec` for many."
     h = read_header(data, max_pixels)
-    model, name = (model, 'the_given_model') if isinstance(model, HPCM) else (model(h.model), h.model)
+    model, name = (model, 'the_given_model') if isinstance(model, LlcModel) else (model(h.model), h.model)
     return LlcCodec(model, name, max_pixels).decode(data)
 
 # %% ../../nbs/codec/15_coders.ipynb #e4afcf80
@@ -229,7 +229,7 @@ def named_codec(given, folder=WEIGHTS, device='cpu'): # as for `find_model`; a r
         return LlcCodec(shipped_model(str(given), folder, device), str(given))
     if Path(given).suffix != '.safetensors':
         model = load_codec(given, device)
-        if not isinstance(model, HPCM):
+        if not isinstance(model, LlcModel):
             model.update()
             return LearnedCodec(model.eval(), model_name(given))
     return LlcCodec(find_model(given, folder, device), model_name(given))

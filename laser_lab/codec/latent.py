@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Coder', 'writers_for', 'readers_for', 'ChannelCoder', 'channel_index', 'FactorizedCoder', 'ScaleCoder', 'LatentCoder',
-           'check_coder', 'prior_network', 'place_values', 'mask_outside']
+           'check_coder', 'prior_network', 'place_values', 'mask_outside', 'LlcModel']
 
 # %% ../../nbs/codec/05_latent.ipynb #7f4973e0
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..bits import Reader, Writer
 from .context import ContextModel, gather_parameters
 from .entropy import (
+    TABLE_NAMES,
     EntropyModel, decode_residuals, encode_residuals, fit_buffers, round_ste, scale_table, table_index, thresholds)
 from .exact import replace_layers
 from .layers import DepthwiseResidual
@@ -32,6 +33,13 @@ class Coder(nn.Module):
         if len(self.entropy.frequencies) and not force: return False
         self.make_tables()
         return True
+
+    def table_names(self)->list: # of buffers that `update` fills
+        return [f'entropy.{name}' for name in TABLE_NAMES]
+
+    def check_tables(self):
+        "Refuse tables that code nothing."
+        self.entropy.tables()
 
 # %% ../../nbs/codec/05_latent.ipynb #1dec1e10
 def writers_for(y:Tensor,     # (B, ...) latents
@@ -117,9 +125,20 @@ class ScaleCoder(Coder):
         self.entropy.update(self.coding_scales())
         self.thresholds = thresholds(self.coding_scales()).to(next(self.parameters()).device)
 
+    def table_names(self): return [*super().table_names(), 'thresholds']
+
     def _load_from_state_dict(self, state, prefix, *rest):
         fit_buffers(self, ['thresholds'], state, prefix)
         super()._load_from_state_dict(state, prefix, *rest)
+
+# %% ../../nbs/codec/05_latent.ipynb #aca43a61
+@patch
+def check_tables(self:ScaleCoder):
+    "Refuse tables that code nothing, and thresholds between other tables."
+    rows, t = len(self.entropy.tables()), self.thresholds
+    if t.shape == (rows - 1,) and (t > 0).all() and (t.diff() > 0).all(): return
+    raise ValueError(f'thresholds: shape {tuple(t.shape)} or order is wrong, '
+                     f'expected {rows - 1} rising positive numbers')
 
 # %% ../../nbs/codec/05_latent.ipynb #4d4810f0
 class LatentCoder(ScaleCoder):
@@ -317,3 +336,39 @@ def decompress(self:LatentCoder,
         index = table_index(scales, self.thresholds)
         return means + decode_residuals(readers, index, tables, step.inside).to(means.device)
     return dict(y_hat=self.code_steps(params, inside, code_step, on_step)[-1][..., :h, :w])
+
+# %% ../../nbs/codec/05_latent.ipynb #4f24f4f6
+class LlcModel(nn.Module):
+    """A codec whose images become .llc files; its parts that code are `Coder`s.
+
+    A class of its own has `cfg`, and two strings for each image:
+    compress(x, return_latent=True) -> strings [[y of each image], [z of each image]], shape (H, W), y_hat (B, M, h, w)
+    decompress(strings, shape) -> x_hat (B, 3, H, W), y_hat
+    """
+    structure = () # fields of `cfg` that a decoder depends on and that leave no trace in the weights' names and shapes
+    exact = False # whether scales and means are computed in fixed point, the same on every machine
+
+    def coders(self)->dict: # name of the module -> `Coder`
+        return {name: part for name, part in self.named_modules() if isinstance(part, Coder)}
+
+    def coding_tables(self)->dict: # name of the coder -> `Tables`
+        "The tables, ready for the coders; refused where `update` was never called."
+        return {name: coder.entropy.tables() for name, coder in self.coders().items()}
+
+    def update(self, force:bool=False # make them again
+              )->bool: # whether they were made
+        "Make the coding tables, as CompressAI's models do."
+        return any([coder.update(force) for coder in self.coders().values()])
+
+# %% ../../nbs/codec/05_latent.ipynb #278439d8
+@patch
+def stored_name(self:LlcModel, name:str # of a parameter or buffer
+               )->str:                  # its name in a state
+    "What files and hashes call a tensor."
+    return name
+
+@patch
+def stored_tables(self:LlcModel)->set: # names
+    "The tensors of a state that `update` makes."
+    found = self.coders().items()
+    return {self.stored_name(f'{name}.{table}') for name, coder in found for table in coder.table_names()}

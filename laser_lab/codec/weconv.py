@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from ..bits import PRECISION
 from .entropy import (
     EntropyModel, Tables, decode_residuals, encode_residuals, round_ste, scale_table, table_index)
-from .hpcm import CodecConfig, check_batch, check_names, load_official, to_official
-from .latent import ChannelCoder, ScaleCoder, mask_outside, readers_for, writers_for
+from .hpcm import LlcConfig, check_batch, check_names, load_official, to_official
+from .latent import ChannelCoder, LlcModel, ScaleCoder, mask_outside, readers_for, writers_for
 from ..config import ConfigError, choice, listof, preset, refusal, register, within
 from ..transforms.dwt import haar_join, haar_split, run_kernel
 from ..transforms.padding import pad_to_multiple
@@ -287,7 +287,7 @@ def make_tables(self:BottleneckCoder):
 
 # %% ../../nbs/codec/09_weconv.ipynb #3faee1a3
 @dataclass
-class WeConveneConfig(CodecConfig):
+class WeConveneConfig(LlcConfig):
     "Sizes of a WeConvene codec."
     channels:int = within(128, 4, 4096) # N, of the transforms
     latent_channels:int = within(320, 4, 4096) # M, of the latent, at 1/8 of the resolution
@@ -345,7 +345,7 @@ def weconv_hyper_synthesis(cfg:WeConveneConfig)->nn.Sequential: # side informati
     return nn.Sequential(first, *residual_blocks(n, cfg.depth), last)
 
 # %% ../../nbs/codec/09_weconv.ipynb #b1013fd7
-class WeConvene(nn.Module):
+class WeConvene(LlcModel):
     "Wavelet-domain convolution and entropy coding (WeConvene, Fu et al., ECCV 2024, arXiv 2407.09983)."
     def __init__(self,
                  N:int=128,                # channels of the transforms
@@ -405,13 +405,6 @@ def forward(self:WeConvene,
 def aux_loss(self:WeConvene)->Tensor: # scalar
     "Fits the quantiles of the side information, as in CompressAI's models."
     return self.hyper_coder.bottleneck.loss()
-
-# %% ../../nbs/codec/09_weconv.ipynb #21464363
-@patch
-def update(self:WeConvene, force:bool=False # make them again
-          )->bool: # whether they were made
-    "Make the coding tables, as CompressAI's models do."
-    return any([coder.update(force) for coder in (self.low_coder, self.high_coder, self.hyper_coder)])
 
 # %% ../../nbs/codec/09_weconv.ipynb #63a8b2a5
 @patch

@@ -27,6 +27,7 @@ from ..bits import read_checkpoint
 from ..codec.build import CompressAIConfig, build_codec, codec_checkpoint
 from ..codec.weconv import THEIR_OWN, WeConvene, WeConveneConfig, weconvene_settings
 from ..codec.hpcm import EMPTY, HPCM, HPCMConfig, load_official, official_settings, to_official
+from ..codec.latent import LlcModel
 from ..config import (Config, ConfigError, implied_by, is_a, preset, preset_name, recipe_of, refusal,
                               save_config, settings, write_atomic, write_json)
 from ..data import DataConfig
@@ -399,7 +400,7 @@ def fill_run(converted:Converted, folder:Path, name:str, about:dict): # an empty
     write_json(folder/'environment.json', environment())
     write_json(folder/'conversion.json', dict(**about, notes=converted.notes, not_carried=converted.left))
     write_atomic(folder/path, to_bytes(content))
-    if isinstance(converted.model, HPCM): pack(converted.model, folder, dict(run=cfg.to_dict(), conversion=about))
+    if isinstance(converted.model, LlcModel): pack(converted.model, folder, dict(run=cfg.to_dict(), conversion=about))
 
 # %% ../../nbs/training/11_convert.ipynb #20b0ac5d
 def write_run(converted:Converted, # from a converter
