@@ -105,7 +105,7 @@ class ChannelwiseFrequencyGate(nn.Module):
         self.log_static = nn.Parameter(logarithms('init', init, 3)[:, None].repeat(1, channels))
         self.pool, self.norms, self.exp = Pool(), nn.ModuleList(ChannelNorm(c) for c in given), Exp()
         excite = nn.Conv2d(inside, last, 1)
-        nn.init.normal_(excite.weight, std=.01), nn.init.zeros_(excite.bias)
+        nn.init.uniform_(excite.weight, -.02, .02), nn.init.zeros_(excite.bias)
         self.network = nn.Sequential(nn.Conv2d(sum(given), inside, 1), nn.GELU(), excite, nn.Tanh())
 
     @property

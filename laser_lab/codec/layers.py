@@ -183,16 +183,20 @@ class CrossAttention(nn.Module):
     def attend(self, q, k, v, hidden): # windows; True where no key is
         return F.scaled_dot_product_attention(q, k, v, None if hidden is None else ~hidden)
 
-    def cut(self, psi, context): # as for `forward`; windows of queries, keys and values, True where no key is
-        given = ((self.query, psi), (self.key, context), (self.value, context))
-        windows = [to_windows(layer(x), self.window, self.heads) for layer, x in given]
-        hidden = over_border(*psi.shape[2:], self.window, psi.device)
-        return *windows, None if hidden is None else hidden.repeat(len(psi), 1, 1, 1)
-
     def forward(self, psi:Tensor,   # (B, C, H, W) scales and means of the last step
                       context:Tensor # (B, C, H, W) the context so far
                )->Tensor:            # (B, C, H, W) the new context
         return from_windows(self.attend(*self.cut(psi, context)), psi.shape, self.window) + self.out(psi)
+
+# %% ../../nbs/codec/01_layers.ipynb #ef9f9dfd
+@patch
+def cut(self:CrossAttention, psi:Tensor, context:Tensor # as for `forward`
+       )->tuple: # windows of queries, keys and values (n, heads, size * size, C / heads); True where no key is, or None
+    "What the attention of each window is made of."
+    given = ((self.query, psi), (self.key, context), (self.value, context))
+    windows = [to_windows(layer(x), self.window, self.heads) for layer, x in given]
+    hidden = over_border(*psi.shape[2:], self.window, psi.device)
+    return *windows, None if hidden is None else hidden.repeat(len(psi), 1, 1, 1)
 
 # %% ../../nbs/codec/01_layers.ipynb #f3425711
 @patch
