@@ -55,9 +55,9 @@ names = {
         'ChannelCoder', 'Coder', 'FactorizedCoder', 'LatentCoder', 'LlcModel', 'ScaleCoder', 'channel_index',
         'check_coder', 'mask_outside', 'place_values', 'prior_network', 'readers_for', 'writers_for'],
     'layers': [
-        'ChannelNorm', 'CrossAttention', 'DepthwiseResidual', 'Exp', 'PartialResidual', 'Pool', 'SLICE', 'analysis',
-        'blocks', 'check_attention', 'down', 'from_windows', 'head', 'hyper_analysis', 'hyper_synthesis', 'over_border',
-        'row_slices', 'stem', 'synthesis', 'to_windows', 'up', 'widened'],
+        'ChannelNorm', 'CrossAttention', 'DepthwiseResidual', 'Exp', 'PartialResidual', 'Pool', 'Residual', 'SLICE',
+        'analysis', 'blocks', 'check_attention', 'down', 'from_windows', 'head', 'hyper_analysis', 'hyper_synthesis',
+        'over_border', 'row_slices', 'stem', 'synthesis', 'to_windows', 'up', 'widened'],
     'literal': [
         'ADAPTORS', 'ASSUMED_PHASES', 'BOARD', 'COARSE_PHASES', 'CORNER', 'FIRST', 'MIDDLE_PHASES', 'PATTERN', 'PRIORS',
         'SECOND', 'THIRD', 'both_halves', 'chain', 'coded', 'conv', 'entered', 'full_mask', 'gather_phases', 'grids_of',
@@ -67,8 +67,9 @@ names = {
         'check_steps', 'coarse_cells', 'coding_order', 'coding_steps', 'fine_cells', 'gather_to_coarse', 'half_corner',
         'middle_cells', 'official_fill', 'one_scale', 'scatter_to_fine', 'three_scales', 'xor_cells'],
     'start': [
-        'axes_of', 'best_quantization_step', 'cells_of', 'fit_layer', 'fit_transforms', 'is_gdn', 'matching_scale',
-        'mirror', 'pass_side_information', 'pass_through', 'resampling', 'start_from', 'zero_residuals'],
+        'axes_of', 'best_quantization_step', 'cells_of', 'fit_layer', 'fit_scales', 'fit_side_information',
+        'fit_transforms', 'is_gdn', 'matching_scale', 'mirror', 'pass_side_information', 'pass_through', 'resampling',
+        'start_from', 'zero_residuals'],
     'weconv': [
         'BandLayers', 'BottleneckCoder', 'GAUSSIAN', 'JoinBands', 'LARGEST_DEVIATION', 'LEVELS', 'LOWEST', 'NOT_THEIRS',
         'SliceCoder', 'SplitBands', 'SupportGate', 'THEIR_OWN', 'WECONV_MULTIPLE', 'WECONV_RENAMED', 'WECONV_STRIDE',

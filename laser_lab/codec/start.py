@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['axes_of', 'cells_of', 'zero_residuals', 'is_gdn', 'resampling', 'fit_layer', 'mirror', 'fit_transforms',
-           'best_quantization_step', 'pass_through', 'pass_side_information', 'matching_scale', 'start_from']
+           'best_quantization_step', 'pass_through', 'pass_side_information', 'matching_scale', 'fit_scales',
+           'fit_side_information', 'start_from']
 
 # %% ../../nbs/codec/08_start.ipynb #847257ea
 import math, sys
+from functools import singledispatch
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,8 @@ from torch import Tensor, nn
 from .context import SpatialPrior
 from .entropy import BETA
 from .latent import LatentCoder
-from .layers import CrossAttention, DepthwiseResidual, PartialResidual
+from .hpcm import HPCM
+from .layers import CrossAttention, Residual
 
 # %% ../../nbs/codec/08_start.ipynb #33d878ed
 def axes_of(cells:Tensor, # (n, d) what a layer sees
@@ -28,18 +31,19 @@ def axes_of(cells:Tensor, # (n, d) what a layer sees
     sums = vectors.sum(1, keepdim=True)
     return vectors * sums.sign().where(sums != 0, torch.ones(()).double())
 
-def cells_of(x:Tensor # (B, C, H, W)
-            )->Tensor: # (n, 4C) the cells of 2x2, channel by channel
-    "What a layer of stride two sees."
-    b, c, h, w = x.shape
-    return x.reshape(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5).reshape(-1, 4 * c)
+def cells_of(x:Tensor,  # (B, C, H, W)
+             side:int=2 # of a cell
+            )->Tensor:  # (n, side^2 C) the cells, channel by channel
+    "What a layer of a stride sees."
+    return nn.functional.pixel_unshuffle(x, side).permute(0, 2, 3, 1).flatten(0, 2)
 
 # %% ../../nbs/codec/08_start.ipynb #75169a05
 def zero_residuals(module:nn.Module): # changed in place
     "Residual blocks that add nothing yet, normalizations that hardly divide."
     for block in module.modules():
-        if isinstance(block, (PartialResidual, DepthwiseResidual)):
-            for p in block.project.parameters(): nn.init.zeros_(p)
+        if isinstance(block, Residual):
+            for layer in block.last_layers():
+                for p in layer.parameters(): nn.init.zeros_(p)
         if is_gdn(block): # from 0 it would hardly learn
             block.gamma.data = block.gamma_reparam.init(1e-3 * torch.eye(len(block.gamma)))
 
@@ -53,27 +57,29 @@ def resampling(transform:nn.Sequential)->list: # convolutions, in order
 
 # %% ../../nbs/codec/08_start.ipynb #5c87672c
 @torch.no_grad()
-def fit_layer(layer:nn.Conv2d, # of stride two; changed in place
+def fit_layer(layer:nn.Conv2d, # of stride s = 1 or 2; changed in place
               x:Tensor         # (B, C', H, W) what it will see on its first C' channels
-             )->Tensor:        # (B, C'', H/2, W/2), its first outputs
+             )->Tensor:        # (B, C'', H/s, W/s), its first outputs
     "Principal axes as kernels; channels that are left over keep small random weights and read only what is fitted."
-    used, inner = x.shape[1], layer.padding[0]
-    axes = axes_of(cells_of(x), layer.out_channels).to(x.dtype)
+    used, inner, side = x.shape[1], layer.padding[0], layer.stride[0]
+    axes = axes_of(cells_of(x, side), layer.out_channels).to(x.dtype)
+    kernels, place = axes.reshape(len(axes), used, side, side), slice(inner, inner + side)
     layer.weight.mul_(.1)
     layer.weight[:len(axes)] = 0
-    layer.weight[:len(axes), :used, inner:inner + 2, inner:inner + 2] = axes.reshape(len(axes), used, 2, 2)
+    layer.weight[:len(axes), :used, place, place] = kernels
     nn.init.zeros_(layer.bias)
-    return nn.functional.conv2d(x, axes.reshape(len(axes), used, 2, 2), stride=2)
+    return nn.functional.conv2d(x, kernels, stride=side)
 
 # %% ../../nbs/codec/08_start.ipynb #17c8283d
 @torch.no_grad()
 def mirror(down:nn.Conv2d, # fitted
-           up:nn.ConvTranspose2d, # changed in place
+           up:nn.ConvTranspose2d|nn.Conv2d, # changed in place; a convolution at stride 1
            fitted:int      # outputs of `down` that are fitted
           ):
     "The inverse of a fitted layer."
-    up.weight[:fitted] = down.weight[:fitted]
-    up.weight[fitted:] = 0
+    weight = up.weight if isinstance(up, nn.ConvTranspose2d) else up.weight.transpose(0, 1)
+    weight[:fitted] = down.weight[:fitted]
+    weight[fitted:] = 0
     nn.init.zeros_(up.bias)
 
 # %% ../../nbs/codec/08_start.ipynb #9595c38e
@@ -106,10 +112,12 @@ def pass_through(layer:nn.Conv2d): # 1x1; changed in place
     for k in range(min(layer.weight.shape[:2])): layer.weight[k, k] = 1
 
 @torch.no_grad()
-def pass_side_information(model): # with `h_s` and `latent_coder`; changed in place
-    "Networks that pass on the side information."
-    context = model.latent_coder.context
-    for part in (model.h_s, context): zero_residuals(part)
+def pass_side_information(coder:LatentCoder): # changed in place
+    "Context networks that pass on the side information; a prior adds nothing yet."
+    context = coder.context
+    zero_residuals(coder)
+    if coder.prior_network is not None:
+        for p in coder.prior_network[-1].parameters(): nn.init.zeros_(p)
     for module in context.modules():
         if isinstance(module, SpatialPrior): pass_through(module.after[-1])
         if isinstance(module, CrossAttention):
@@ -126,7 +134,30 @@ def matching_scale(y:Tensor, # (B, M, h, w)
 
 # %% ../../nbs/codec/08_start.ipynb #c489b74d
 @torch.no_grad()
-def start_from(model,        # HPCM, or a hyperprior of CompressAI; changed in place
+def fit_scales(layer:nn.Conv2d, # last resampling layer of a hyper synthesis; changed in place
+               scales:Tensor    # (n,) for its first outputs
+              ):
+    "The same scales everywhere, whatever the side information, and means of 0."
+    layer.weight.mul_(.1)
+    nn.init.zeros_(layer.bias)
+    layer.bias[:len(scales)] = scales
+
+@singledispatch
+@torch.no_grad()
+def fit_side_information(model:nn.Module, y:Tensor): # changed in place; its latent (B, M, h, w)
+    "Scales that fit the latent; here those of a hyperprior of CompressAI."
+    fit_scales(resampling(model.h_s)[-1], matching_scale(y, 2) / math.sqrt(2))
+
+@fit_side_information.register
+@torch.no_grad()
+def _(model:HPCM, y):
+    zero_residuals(model.h_s)
+    pass_side_information(model.latent_coder)
+    fit_scales(resampling(model.h_s)[-1], matching_scale(y))
+
+# %% ../../nbs/codec/08_start.ipynb #e43ad975
+@torch.no_grad()
+def start_from(model,        # HPCM, WaveletHPCM, or a hyperprior of CompressAI; changed in place
                images:Tensor # (B, 3, H, W) in [0, 1], H and W multiples of 64; a few hundred thousand pixels are enough
               ):
     "Fit all weights that can be fitted without training."
@@ -135,9 +166,4 @@ def start_from(model,        # HPCM, or a hyperprior of CompressAI; changed in p
     last, first = resampling(model.g_a)[-1], resampling(model.g_s)[0]
     last.weight.mul_(gain)
     first.weight.div_(gain)
-    ours, y = isinstance(getattr(model, 'latent_coder', None), LatentCoder), model.g_a(images)
-    if ours: pass_side_information(model)
-    scales_and_means = resampling(model.h_s)[-1]
-    scales_and_means.weight.mul_(.1)
-    nn.init.zeros_(scales_and_means.bias)
-    scales_and_means.bias[:y.shape[1]] = matching_scale(y) if ours else matching_scale(y, 2) / math.sqrt(2)
+    fit_side_information(model, model.g_a(images))
