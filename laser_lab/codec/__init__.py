@@ -4,7 +4,7 @@ import lazy_loader
 
 modules = [
     'bitstream', 'build', 'coders', 'context', 'curves', 'entropy', 'evaluate', 'exact', 'files', 'fusion', 'hpcm',
-    'latent', 'layers', 'literal', 'schedule', 'start', 'weconv', 'weights']
+    'latent', 'layers', 'literal', 'schedule', 'start', 'subbands', 'weconv', 'weights']
 names = {
     'bitstream': [
         'ALWAYS_ALLOWED_PIXELS', 'BYTES_PER_PIXEL', 'BadStream', 'COLOURS', 'Header', 'MAGIC', 'MAX_PIXELS',
@@ -70,6 +70,12 @@ names = {
         'axes_of', 'best_quantization_step', 'cells_of', 'fit_layer', 'fit_scales', 'fit_side_information',
         'fit_transforms', 'is_gdn', 'matching_scale', 'mirror', 'pass_side_information', 'pass_through', 'resampling',
         'start_from', 'zero_residuals'],
+    'subbands': [
+        'BAND_KINDS', 'BandGroup', 'BandHyperAnalysis', 'BandHyperSynthesis', 'FullWeConv', 'Given', 'LatentBands',
+        'ORDERS', 'SWITCHES', 'ShortcutDown', 'ShortcutUp', 'SimpleWeConv', 'WaveletHPCM', 'WaveletHPCMConfig',
+        'WithShortcuts', 'band_analysis', 'band_coder', 'band_synthesis', 'changes_resolution', 'coding_groups', 'fold',
+        'high_bands', 'low_band', 'orthonormality_loss', 'prior_channels', 'shortcut_gains', 'side_transforms',
+        'unfold', 'weconv_stage'],
     'weconv': [
         'BandLayers', 'BottleneckCoder', 'GAUSSIAN', 'JoinBands', 'LARGEST_DEVIATION', 'LEVELS', 'LOWEST', 'NOT_THEIRS',
         'SliceCoder', 'SplitBands', 'SupportGate', 'THEIR_OWN', 'WECONV_MULTIPLE', 'WECONV_RENAMED', 'WECONV_STRIDE',

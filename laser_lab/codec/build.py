@@ -18,6 +18,7 @@ from torch import nn
 
 from ..bits import model_config, model_tensors, model_with, read_checkpoint
 from .hpcm import HPCM, CodecConfig, HPCMConfig
+from .subbands import WaveletHPCM, WaveletHPCMConfig
 from .weconv import WeConvene, WeConveneConfig
 from ..config import ConfigError, choice, entry_for, is_a, refusal, register, to_preset, within
 
@@ -69,6 +70,7 @@ def build_codec(cfg:CodecConfig # of a registered kind
 
 build_codec.register(HPCMConfig, HPCM)
 build_codec.register(WeConveneConfig, lambda cfg: WeConvene(cfg=cfg))
+build_codec.register(WaveletHPCMConfig, lambda cfg: WaveletHPCM(cfg=cfg))
 
 @build_codec.register(CompressAIConfig)
 def _(cfg):

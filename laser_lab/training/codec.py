@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PUBLISHED_STAIRS', 'bits_per_pixel', 'distortion_of', 'rate_distortion', 'CodecRecipe', 'LlcRecipe', 'HPCMRecipe',
-           'CompressAIRecipe', 'WeConveneRecipe', 'CodecModule', 'is_quantile', 'clip_or_drop', 'first_images',
-           'prepare_codec', 'measure_codec', 'pack', 'ready_for_files']
+           'CompressAIRecipe', 'WaveletHPCMRecipe', 'WeConveneRecipe', 'CodecModule', 'is_quantile', 'clip_or_drop',
+           'first_images', 'prepare_codec', 'measure_codec', 'pack', 'ready_for_files']
 
 # %% ../../nbs/training/06_codec.ipynb #8213f9ab
 import math, statistics
@@ -21,6 +21,7 @@ from ..bits import read_checkpoint
 from ..codec.build import CompressAIConfig, build_codec
 from ..codec.hpcm import HPCM, MULTIPLE, CodecConfig, HPCMConfig, make_exact
 from ..codec.latent import LlcModel
+from ..codec.subbands import WaveletHPCMConfig
 from ..codec.weconv import WeConveneConfig
 from ..config import ConfigError, imply, recipe_of, refusal, register, register_recipe, to_preset
 from ..data import DataConfig, load_photos, to_tensor
@@ -96,6 +97,12 @@ class CompressAIRecipe(CodecRecipe):
     def prepare(self, module, loader): prepare_codec(module, loader)
     def aux_loss(self, model): return model.aux_loss()
 
+class WaveletHPCMRecipe(HPCMRecipe):
+    "HPCM in the wavelet domain: the decoded LL of each level, then the latent, as scales."
+    def latent_channels(self, model): return [model.cfg.latent_channels] * (model.cfg.levels + 1)
+    def prepare(self, module, loader): prepare_codec(module, loader, module.model.multiple())
+    def aux_loss(self, model): return model.shortcut_loss() if model.cfg.shortcut else None
+
 class WeConveneRecipe(LlcRecipe):
     "WeConvene, whose entropy bottleneck has an auxiliary loss too."
     def aux_loss(self, model): return model.aux_loss()
@@ -103,6 +110,7 @@ class WeConveneRecipe(LlcRecipe):
 register_recipe(CodecConfig, CodecRecipe())
 register_recipe(HPCMConfig, HPCMRecipe())
 register_recipe(CompressAIConfig, CompressAIRecipe())
+register_recipe(WaveletHPCMConfig, WaveletHPCMRecipe())
 register_recipe(WeConveneConfig, WeConveneRecipe());
 
 # %% ../../nbs/training/06_codec.ipynb #02a42c3c
@@ -201,12 +209,13 @@ def first_images(loader,                 # training loader of one epoch
     return torch.cat(kept)
 
 def prepare_codec(module:CodecModule, # before its first step; changed in place
-                  loader              # training loader of one epoch
+                  loader,             # training loader of one epoch
+                  multiple:int=MULTIPLE # to which the sides of its images are padded
                  ):
     "Fit the weights that can be fitted without training, where the configuration says so."
     if module.model.cfg.start != 'klt': return
     from laser_lab.codec.start import start_from
-    start_from(module.model, pad_to_multiple(first_images(loader), MULTIPLE, 'reflect'))
+    start_from(module.model, pad_to_multiple(first_images(loader), multiple, 'reflect'))
 
 # %% ../../nbs/training/06_codec.ipynb #b216c752
 @torch.no_grad()
