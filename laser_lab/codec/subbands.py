@@ -349,8 +349,8 @@ class WaveletHPCM(LlcModel):
 
     WeConv blocks are those of WeConvene (Fu et al., ECCV 2024, arXiv 2407.09983), simplified.
     """
-    structure = (*HPCM.structure, 'phase', 'order', 'levels', 'band_axis', 'wavelet', 'analysis_stride', 'skip_s3_for_hf',
-                 'attention_heads')
+    structure = (*HPCM.structure, 'phase', 'order', 'levels', 'band_axis', 'wavelet', 'analysis_stride',
+                 'skip_s3_for_hf', 'attention_heads')
     exact = property(lambda self: self.cfg.exact)
 
     def __init__(self,
