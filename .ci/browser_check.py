@@ -134,13 +134,25 @@ def read_fewer_steps(page):
 
 def zero_the_unknown(page): page.locator('.widget-dropdown', has_text='unknown').locator('select').select_option('zero')
 
+def fewer_levels(page):
+    handle = page.locator('.noUi-handle').first
+    handle.scroll_into_view_if_needed()
+    handle.focus()
+    page.keyboard.press('ArrowLeft')
+
+def change_wavelet(page): page.locator('.widget-dropdown', has_text='wavelet').locator('select').select_option('haar')
+
+def press_clear(page): page.get_by_role('button', name='clear history').click()
+
 def press_reconstruct(page): page.get_by_role('button', name='reconstruct').click()
 
 PAGES = {
     'bottleneck_explorer.ipynb': {'run all cells': run_all, 'move a slider': move_slider, 'change the method': change_method},
     'frequency_explorer.ipynb': {'run all cells': run_all, 'drag the radius': drag_radius, 'change the photograph': release_and_change_photograph},
     'scattering_explorer.ipynb': {'run all cells': run_all, 'fewer directions': fewer_directions, 'reconstruct': press_reconstruct},
-    'codec_explorer.ipynb': {'run all cells': run_all, 'read fewer steps': read_fewer_steps, 'zero the unknown': zero_the_unknown, 'change the photograph': release_and_change_photograph}}
+    'codec_explorer.ipynb': {'run all cells': run_all, 'read fewer steps': read_fewer_steps, 'zero the unknown': zero_the_unknown, 'change the photograph': release_and_change_photograph},
+    'wavelet_explorer.ipynb': {'run all cells': run_all, 'change the wavelet': change_wavelet, 'fewer levels': fewer_levels, 'clear the history': press_clear,
+                               'change the photograph': release_and_change_photograph}}
 
 def take_screenshot(page, path):
     "The page with the whole picture in view, if there is one."

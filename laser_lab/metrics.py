@@ -257,31 +257,41 @@ def entropy_bits(symbols:Tensor,       # integers of any shape
     return len(flat) * _entropy(counts)
 
 # %% ../nbs/03_metrics.ipynb #dbc265b9
+@lru_cache(maxsize=2**14)
 def gamma_path(value:int # any integer
-              )->list:   # pairs (node, answer 0 or 1), from the root on
+              )->tuple:  # pairs (node, answer 0 or 1), from the root on
     "Questions that lead to an integer in the tree of Elias's gamma code, with a sign."
     size, length, sign = abs(value), abs(value).bit_length(), '-' if value < 0 else '+'
-    if not size: return [('zero', 1)]
+    if not size: return ('zero', 1),
     lengths = [((sign, 'longer than', n), int(length > n)) for n in range(1, length + 1)]
     digits = [((sign, length, size >> k + 1), size >> k & 1) for k in reversed(range(length - 1))]
-    return [('zero', 0), ('negative', int(value < 0)), *lengths, *digits]
+    return ('zero', 0), ('negative', int(value < 0)), *lengths, *digits
 
 # %% ../nbs/03_metrics.ipynb #5ae416ab
-def adaptive_bits(zeros:int, # how often a question was answered by 0
-                  ones:int   # and by 1
-                 )->float:   # bits of all answers
+def adaptive_bits(answers # (..., 2), how often a question was answered by 0 and by 1
+                 )->Tensor: # (...) bits of all its answers, float64
     "Code length of a binary sequence by the estimator of Krichevsky and Trofimov (1981)."
-    nats = math.lgamma(zeros + ones + 1) - math.lgamma(zeros + .5) - math.lgamma(ones + .5) + math.log(math.pi)
+    answers = torch.as_tensor(answers, dtype=torch.float64)
+    nats = torch.lgamma(answers.sum(-1) + 1) - torch.lgamma(answers + .5).sum(-1) + math.log(math.pi)
     return nats / math.log(2)
 
 # %% ../nbs/03_metrics.ipynb #fc223e0a
+def _counted(flat): # distinct integers of an int64 tensor, and how often each occurs; two lists
+    "The same as `unique`, faster where the integers lie close together."
+    if not len(flat): return [], []
+    low, high = int(flat.min()), int(flat.max())
+    if high - low >= 2**16: return [t.tolist() for t in flat.unique(return_counts=True)]
+    counts = torch.bincount(flat - low)
+    seen = counts.nonzero().flatten()
+    return (seen + low).tolist(), counts[seen].tolist()
+
 def adaptive_entropy(symbols:Tensor # integers of any shape and size
                     )->float:       # total bits, 0 for an empty code
     "Total bits of an ideal adaptive code: Elias's questions, each with its own Krichevsky-Trofimov estimator."
-    answers, found = {}, _whole(symbols).unique(return_counts=True)
-    for value, count in zip(*(t.tolist() for t in found)):
+    answers = {}
+    for value, count in zip(*_counted(_whole(symbols))):
         for node, bit in gamma_path(value): answers.setdefault(node, [0, 0])[bit] += count
-    return sum((adaptive_bits(*counts) for counts in answers.values()), 0.)
+    return float(adaptive_bits([*answers.values()]).sum()) if answers else 0.
 
 # %% ../nbs/03_metrics.ipynb #0d5cf975
 _bd_methods = ('pchip', 'akima', 'cubic')

@@ -80,13 +80,17 @@ def in_colours(values:Tensor, # (h, w)
                cmap:str       # colour map
               )->Tensor:      # (3, h, w) in [0, 1]
     "A map as a picture."
-    return torch.from_numpy(colormaps[cmap](Normalize(low, high)(as_array(values)))[..., :3]).permute(2, 0, 1)
+    colours = torch.from_numpy(colormaps[cmap](np.linspace(0, 1, 256))[:, :3]).float()
+    levels = ((values - low) / (high - low) * 255).round().clamp(0, 255).long()
+    return colours[levels].movedim(-1, 0)
 
-def band_picture(pyramid:list # of maps (h, w)
-                )->Tensor:    # (3, H, W) in [0, 1]: LL left above, HL beside it, LH below
+def band_picture(pyramid:list,  # of maps (h, w)
+                 like:list=None # pyramid whose colour scales are used; None: its own
+                )->Tensor:      # (3, H, W) in [0, 1]: LL left above, HL beside it, LH below
     "All bands side by side, in colours."
-    coloured = [in_colours(pyramid[0], *ll_scale(pyramid[0]))]
-    for level, top in zip(pyramid[1:], level_limits(pyramid)):
+    like = like or pyramid
+    coloured = [in_colours(pyramid[0], *ll_scale(like[0]))]
+    for level, top in zip(pyramid[1:], level_limits(like)):
         coloured.append(tuple(in_colours(band, -top, top, DIVERGING) for band in level))
     return pyramid_image(coloured)
 
@@ -102,13 +106,15 @@ def band_places(pyramid:list # of maps (h, w)
     return places
 
 # %% ../../nbs/viz/09_bands.ipynb #9765a2f9
-def show_band_names(ax,          # axes that show a mosaic
-                    pyramid:list # of maps (h, w)
+def show_band_names(ax,             # axes that show a mosaic
+                    pyramid:list,   # of maps (h, w)
+                    edges:bool=True # whether there is room for what the finest bands answer to, and for small names
                    ):
-    "The name of each band in its corner, the finest with what they answer to."
+    "The name of each band in its corner."
     width = pyramid[-1][0].shape[1]
     for name, (left, top, w, h) in band_places(pyramid).items():
-        text = f'{name}: {EDGES[name[:2]]}' if w == width else name
+        if not edges and 3 * w < width: continue
+        text = f'{name}: {EDGES[name[:2]]}' if edges and w == width else name
         looks = dict(fontsize=8 * max(.5, (w / width)**.4), va='top', ha='left')
         box = dict(facecolor='white', alpha=.75, edgecolor='none', boxstyle='square,pad=.12')
         ax.text(left + .012 * width, top + .012 * width, text, bbox=box, **looks)
@@ -122,12 +128,14 @@ def scale_note(pyramid:list # of maps (h, w)
     return f'LL {low:.3g} to {high:.3g}, ' + ', '.join(ends)
 
 # %% ../../nbs/viz/09_bands.ipynb #7feb5bd7
-def show_bands(ax,          # axes to draw on
-               pyramid:list # of maps (h, w)
-              ):            # the drawn image
+def show_bands(ax,             # axes to draw on
+               pyramid:list,   # of maps (h, w)
+               like:list=None, # pyramid whose colour scales are used; None: its own
+               edges:bool=True # as for `show_band_names`
+              ):               # the drawn image
     "The mosaic of all bands with their names."
-    drawn = show_image(ax, band_picture(pyramid))
-    show_band_names(ax, pyramid)
+    drawn = show_image(ax, band_picture(pyramid, like))
+    show_band_names(ax, pyramid, edges)
     return drawn
 
 # %% ../../nbs/viz/09_bands.ipynb #e35d23c8
@@ -168,7 +176,7 @@ def stack_bar(ax,         # axes to draw on
     left, inside = 0., dict(ha='center', va='center', color='white', fontsize=8)
     for band, rate in rates.items():
         ax.barh(row, rate, left=left, height=.62, color=band_colour(band), edgecolor='white', linewidth=.8)
-        if rate > .07 * widest: ax.text(left + rate / 2, row, f'{rate:.3g}', **inside)
+        if rate > .08 * widest: ax.text(left + rate / 2, row, f'{rate:.3f}', **inside)
         left += rate
     ax.text(left + .01 * widest, row, f'{left:.3f}', va='center', fontsize=8)
 

@@ -3,14 +3,13 @@
 import lazy_loader
 
 modules = [
-    'bottleneck', 'codec', 'frequency', 'scattering']
+    'bottleneck', 'codec', 'frequency', 'scattering', 'wavelet']
 names = {
     'bottleneck': [
-        'BottleneckExplorer', 'BottleneckExplorerConfig', 'BottleneckView', 'CEILING', 'CODING_METHODS', 'Tried',
+        'BottleneckExplorer', 'BottleneckExplorerConfig', 'BottleneckView', 'CODING_METHODS', 'SAME_CUT',
         'bottleneck_explorer', 'bottleneck_figure', 'caption', 'code_map', 'codewords', 'fit_bottleneck', 'fitted',
         'fitted_dictionary', 'fitted_residual_vq', 'fitted_vq', 'from_patch_map', 'is_sparse', 'learning_passes',
-        'mark_point', 'method_words', 'panes', 'patch_map', 'patient', 'remembered', 'same_picture', 'show_code',
-        'show_plane', 'show_reconstruction', 'show_tried', 'training_patches', 'tried'],
+        'method_words', 'panes', 'patch_map', 'patient', 'show_code', 'show_reconstruction', 'training_patches'],
     'codec': [
         'CodecExplorer', 'CodecExplorerConfig', 'CodedPhoto', 'GIVEN', 'START', 'against', 'bit_maps', 'chosen_model',
         'codec_explorer', 'codec_figure', 'coded_and_decoded', 'decode_in_steps', 'described', 'expected_latent',
@@ -25,6 +24,12 @@ names = {
         'explore_scattering', 'frozen_net', 'reconstruct', 'relative_distance', 'scattering_explorer',
         'scattering_figure', 'scattering_panes', 'show_bank', 'show_rebuilt', 'show_sums', 'squared_distance',
         'starting_image'],
+    'wavelet': [
+        'FAMILIAR', 'SAME_SQUARE', 'WAVELETS', 'WAVELET_PANELS', 'WaveletExplorer', 'WaveletExplorerConfig',
+        'WaveletView', 'YCBCR', 'band_rates', 'band_settings', 'change_artists', 'change_image', 'code_band',
+        'code_pyramid', 'decoded_title', 'dequantize_band', 'explore_wavelet', 'from_planes', 'live_wavelet',
+        'luma_bands', 'photograph_pyramid', 'quantize_band', 'show_rates', 'show_tried', 'to_planes', 'update_wavelet',
+        'wavelet_explorer', 'wavelet_figure', 'wavelet_menu', 'wavelet_panels'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names
