@@ -8,7 +8,7 @@ names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE', 'StudyConfig',
         'check_labels_differ', 'last_step', 'markdown_table', 'mean_spread', 'measures_table', 'planned_runs',
-        'print_table', 'read_results', 'result_table', 'run_study', 'slug', 'table_columns', 'workers_for'],
+        'print_table', 'read_results', 'result_table', 'run_study', 'slug', 'table_columns', 'with_seed', 'workers_for'],
     'explorer': [
         'CEILING', 'Explorer', 'ExplorerConfig', 'HistoryExplorer', 'LivePicture', 'PHOTOS', 'Tried', 'comparable',
         'failure_shown', 'mark_point', 'one_thread', 'photograph', 'remembered', 'show_plane', 'show_points', 'tried'],

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SPARSE', 'BOTTLENECKS', 'BENCH', 'PROCESSES', 'CONTEXTS', 'SHORT_CODEC', 'StudyConfig', 'slug', 'planned_runs',
-           'check_labels_differ', 'workers_for', 'last_step', 'RunsFailed', 'run_study', 'read_results',
+           'with_seed', 'check_labels_differ', 'workers_for', 'last_step', 'RunsFailed', 'run_study', 'read_results',
            'table_columns', 'mean_spread', 'result_table', 'markdown_table', 'print_table', 'measures_table']
 
 # %% ../../nbs/workbench/03_ablation.ipynb #0814a3ad
@@ -72,14 +72,17 @@ def planned_runs(study:StudyConfig # study
     check_labels_differ(study)
     runs = []
     for label, overrides in study.rows.items():
-        for seed in study.seeds:
-            cfg = compose('train', RunConfig, [*study.common, *overrides, f'seed={seed}', f'data.seed={seed}'])
-            processes = cfg.training.devices, cfg.training.num_nodes
-            if processes != (1, 1):
-                names = 'training.devices, training.num_nodes'
-                raise refusal(names, processes, PROCESSES, 'in a study', error=ConfigError)
-            runs.append((label, seed, cfg))
+        cfg = compose('train', RunConfig, [*study.common, *overrides])
+        processes = cfg.training.devices, cfg.training.num_nodes
+        if processes != (1, 1):
+            names = 'training.devices, training.num_nodes'
+            raise refusal(names, processes, PROCESSES, 'in a study', error=ConfigError)
+        runs += [(label, seed, with_seed(cfg, seed)) for seed in study.seeds]
     return runs
+
+def with_seed(cfg:RunConfig, seed:int)->RunConfig: # the same run from another seed of weights and images
+    "A run of a study, whatever seeds its row names."
+    return replace(cfg, seed=seed, data=replace(cfg.data, seed=seed))
 
 PROCESSES = '(1, 1), since the runs of a study are processes already'
 
