@@ -64,9 +64,9 @@ def wait_for_server(process, address, log, seconds=60):
     raise Failed(f'JupyterLab did not answer within {seconds} s; see {log}')
 
 def picture(page):
-    "A digest of the pixels on the screen, '' while there is none."
+    "A digest of the pixels on the screen, '' while there is none; pictures on a tab behind another do not count."
     return page.evaluate('''async selector => {
-        const image = document.querySelector(selector);
+        const image = Array.from(document.querySelectorAll(selector)).find(found => found.offsetParent);
         if (!image || !image.complete || !image.naturalWidth) return '';
         const data = await (await fetch(image.src)).arrayBuffer();
         const digest = await crypto.subtle.digest('SHA-256', data);
@@ -144,6 +144,10 @@ def change_wavelet(page): page.locator('.widget-dropdown', has_text='wavelet').l
 
 def press_clear(page): page.get_by_role('button', name='clear history').click()
 
+def open_bands(page): page.get_by_role('tab', name='bands of a codec').click()
+
+def switch_off_hh(page): page.locator('.widget-checkbox', has_text='hh').locator('visible=true').locator('input').click()
+
 def press_reconstruct(page): page.get_by_role('button', name='reconstruct').click()
 
 PAGES = {
@@ -152,11 +156,12 @@ PAGES = {
     'scattering_explorer.ipynb': {'run all cells': run_all, 'fewer directions': fewer_directions, 'reconstruct': press_reconstruct},
     'codec_explorer.ipynb': {'run all cells': run_all, 'read fewer steps': read_fewer_steps, 'zero the unknown': zero_the_unknown, 'change the photograph': release_and_change_photograph},
     'wavelet_explorer.ipynb': {'run all cells': run_all, 'change the wavelet': change_wavelet, 'fewer levels': fewer_levels, 'clear the history': press_clear,
-                               'change the photograph': release_and_change_photograph}}
+                               'change the photograph': release_and_change_photograph, 'open the bands of a codec': open_bands, 'switch HH off': switch_off_hh}}
 
 def take_screenshot(page, path):
     "The page with the whole picture in view, if there is one."
-    if page.locator(PICTURE).count(): page.locator(PICTURE).first.scroll_into_view_if_needed()
+    shown = page.locator(PICTURE).locator('visible=true')
+    if shown.count(): shown.first.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
     page.screenshot(path=path)
 

@@ -3,7 +3,7 @@
 import lazy_loader
 
 modules = [
-    'bottleneck', 'codec', 'frequency', 'scattering', 'wavelet']
+    'bottleneck', 'codec', 'frequency', 'scattering', 'subbands', 'wavelet']
 names = {
     'bottleneck': [
         'BottleneckExplorer', 'BottleneckExplorerConfig', 'BottleneckView', 'CODING_METHODS', 'SAME_CUT',
@@ -24,6 +24,10 @@ names = {
         'explore_scattering', 'frozen_net', 'reconstruct', 'relative_distance', 'scattering_explorer',
         'scattering_figure', 'scattering_panes', 'show_bank', 'show_rebuilt', 'show_sums', 'squared_distance',
         'starting_image'],
+    'subbands': [
+        'CodedBands', 'SAME_FILE', 'SubbandExplorer', 'SubbandExplorerConfig', 'SubbandView', 'UNTRAINED',
+        'WaveletTabs', 'band_model', 'code_bands_of', 'explore_subbands', 'filled', 'kept_words', 'shared_bits',
+        'show_shares', 'subbands_figure', 'untrained_bands', 'wavelet_tabs', 'without_bands'],
     'wavelet': [
         'FAMILIAR', 'SAME_SQUARE', 'WAVELETS', 'WAVELET_PANELS', 'WaveletExplorer', 'WaveletExplorerConfig',
         'WaveletView', 'YCBCR', 'band_rates', 'band_settings', 'change_artists', 'change_image', 'code_band',
