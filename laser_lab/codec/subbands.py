@@ -11,6 +11,7 @@ __all__ = ['ORDERS', 'SWITCHES', 'BAND_KINDS', 'high_bands', 'low_band', 'BandGr
 
 # %% ../../nbs/codec/11_subbands.ipynb #0d8db798
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -159,12 +160,14 @@ class LatentBands(nn.Module):
 @patch
 def inverse(self:LatentBands, bands # ll, lh, hl, hh, (B, M, h, w) each
            )->Tensor:               # (B, M, 2h, 2w)
-    "Undo `forward`."
-    if self.axis == 'space': return idwt2d(tuple(bands), self.wavelet)
+    "Undo `forward`; bands of several dtypes, as autocast leaves them, take the widest."
+    widest = reduce(torch.promote_types, (b.dtype for b in bands))
+    bands = tuple(b.to(widest) for b in bands)
+    if self.axis == 'space': return idwt2d(bands, self.wavelet)
     if self.axis == 'channels':
         first, second = self.packet
         bands = first.inverse([second.inverse(pair) for pair in (bands[:2], bands[2:])]).chunk(4, 1)
-    return F.pixel_shuffle(torch.stack(tuple(bands), 2).flatten(1, 2), 2)
+    return F.pixel_shuffle(torch.stack(bands, 2).flatten(1, 2), 2)
 
 # %% ../../nbs/codec/11_subbands.ipynb #b523e78b
 class SimpleWeConv(Residual):
