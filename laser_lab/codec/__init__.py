@@ -35,9 +35,12 @@ names = {
         'check_point', 'check_results', 'decibels', 'finite_or_none', 'half_size', 'image_ms_ssim', 'image_psnr',
         'kind_of_value', 'load_results', 'mean_or_none', 'measure_image', 'named_images', 'open_images', 'save_results'],
     'exact': [
-        'DIGITS', 'ExactAttention', 'ExactConv', 'ExactUp', 'Grid', 'HELD', 'INPUT_BITS', 'REACH', 'STEPS_PER_UNIT',
-        'UNSET', 'WEIGHT_BITS', 'calibrate', 'depthwise', 'exact_softmax', 'exp_table', 'fraction_for', 'input_bits',
-        'product', 'replace_layers', 'snap', 'snap_weight'],
+        'DIGITS', 'ExactAttention', 'ExactConv', 'ExactExp', 'ExactGDN', 'ExactGELU', 'ExactNorm', 'ExactPool',
+        'ExactSigmoid', 'ExactTanh', 'ExactUp', 'FUNCTIONS', 'Grid', 'HELD', 'INEXACT', 'INPUT_BITS', 'LOG2E', 'NODES',
+        'PI', 'POSITIONS', 'REACH', 'STEPS_PER_UNIT', 'UNSET', 'WEIGHT_BITS', 'calibrate', 'cubic_table', 'depthwise',
+        'exact_exp', 'exact_gelu', 'exact_softmax', 'exact_tanh', 'exact_twin', 'exp_table', 'fraction_for',
+        'input_bits', 'normal_point', 'power_point', 'product', 'read_cubic', 'refuse_layer', 'replace_layers', 'snap',
+        'snap_weight', 'sum_bits', 'tanh_point'],
     'files': [
         'ALWAYS_READ_BYTES', 'LONGEST_HEADER', 'LOSSLESS', 'check_pair', 'check_suffix', 'compress_file',
         'compress_files', 'decompress_file', 'decompress_files', 'files_below', 'input_files', 'output_paths',
@@ -48,12 +51,12 @@ names = {
     'hpcm': [
         'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'LlcConfig', 'MULTIPLE', 'RENAMED', 'STORED_NAMES', 'STRIDE',
         'THEIR_TABLES', 'check_batch', 'check_names', 'from_official', 'from_stored_names', 'hpcm_base', 'hpcm_large',
-        'hpcm_small', 'latent_coder_of', 'load_official', 'make_exact', 'official_adaptor', 'official_adaptors',
-        'official_blocks', 'official_layers', 'official_name', 'official_names', 'official_settings', 'to_official',
-        'to_stored_names'],
+        'hpcm_small', 'latent_coder_of', 'load_official', 'official_adaptor', 'official_adaptors', 'official_blocks',
+        'official_layers', 'official_name', 'official_names', 'official_settings', 'to_official', 'to_stored_names'],
     'latent': [
         'ChannelCoder', 'Coder', 'FactorizedCoder', 'LatentCoder', 'LlcModel', 'ScaleCoder', 'channel_index',
-        'check_coder', 'mask_outside', 'place_values', 'prior_network', 'readers_for', 'writers_for'],
+        'check_coder', 'make_exact', 'mask_outside', 'place_values', 'prior_network', 'readers_for', 'refuse_training',
+        'writers_for'],
     'layers': [
         'ChannelNorm', 'CrossAttention', 'DepthwiseResidual', 'Exp', 'PartialResidual', 'Pool', 'Residual', 'SLICE',
         'analysis', 'blocks', 'check_attention', 'down', 'from_windows', 'head', 'hyper_analysis', 'hyper_synthesis',
@@ -77,12 +80,13 @@ names = {
         'high_bands', 'low_band', 'orthonormality_loss', 'prior_channels', 'shortcut_gains', 'side_transforms',
         'unfold', 'weconv_stage'],
     'weconv': [
-        'BandLayers', 'BottleneckCoder', 'GAUSSIAN', 'JoinBands', 'LARGEST_DEVIATION', 'LEVELS', 'LOWEST', 'NOT_THEIRS',
-        'SliceCoder', 'SplitBands', 'SupportGate', 'THEIR_OWN', 'WECONV_MULTIPLE', 'WECONV_RENAMED', 'WECONV_STRIDE',
-        'WeConvDown', 'WeConvUp', 'WeConvene', 'WeConveneConfig', 'bottleneck_tables', 'from_compressai',
-        'from_official_weconvene', 'join_bands', 'residual_blocks', 'split_bands', 'three_convolutions', 'use_loops',
-        'weconv_analysis', 'weconv_hyper_analysis', 'weconv_hyper_synthesis', 'weconv_synthesis', 'weconvene_constants',
-        'weconvene_name', 'weconvene_names', 'weconvene_settings', 'weconvene_small'],
+        'BAND_BITS', 'BandLayers', 'BottleneckCoder', 'ExactBandLayers', 'GAUSSIAN', 'JoinBands', 'LARGEST_DEVIATION',
+        'LEVELS', 'LOWEST', 'NOT_THEIRS', 'SliceCoder', 'SplitBands', 'SupportGate', 'THEIR_OWN', 'WECONV_MULTIPLE',
+        'WECONV_RENAMED', 'WECONV_STRIDE', 'WeConvDown', 'WeConvUp', 'WeConvene', 'WeConveneConfig',
+        'bottleneck_tables', 'from_compressai', 'from_official_weconvene', 'join_bands', 'residual_blocks',
+        'split_bands', 'three_convolutions', 'use_loops', 'weconv_analysis', 'weconv_hyper_analysis',
+        'weconv_hyper_synthesis', 'weconv_synthesis', 'weconvene_constants', 'weconvene_name', 'weconvene_names',
+        'weconvene_settings', 'weconvene_small'],
     'weights': [
         'DEFAULT_MODEL', 'MOST_WEIGHTS', 'RUN_WEIGHTS', 'TENSOR_TYPES', 'WEIGHTS', 'WEIGHTS_LAYOUT', 'check_llc',
         'check_loaded', 'check_tensors', 'describe_run', 'describe_weights', 'empty_model', 'expected_tensors',

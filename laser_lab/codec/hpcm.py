@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['STRIDE', 'MULTIPLE', 'STORED_NAMES', 'RENAMED', 'THEIR_TABLES', 'EMPTY', 'CodecConfig', 'LlcConfig', 'HPCMConfig',
            'HPCM', 'latent_coder_of', 'to_stored_names', 'from_stored_names', 'hpcm_base', 'hpcm_large', 'hpcm_small',
-           'check_batch', 'make_exact', 'official_name', 'official_adaptor', 'official_names', 'to_official',
-           'check_names', 'from_official', 'load_official', 'official_layers', 'official_blocks', 'official_adaptors',
+           'check_batch', 'official_name', 'official_adaptor', 'official_names', 'to_official', 'check_names',
+           'from_official', 'load_official', 'official_layers', 'official_blocks', 'official_adaptors',
            'official_settings']
 
 # %% ../../nbs/codec/06_hpcm.ipynb #cb0575d8
@@ -18,7 +18,7 @@ import torch
 from fastcore.basics import patch
 from torch import Tensor, nn
 
-from .exact import calibrate, replace_layers
+from .exact import replace_layers
 from .latent import FactorizedCoder, LatentCoder, LlcModel
 from .layers import analysis, hyper_analysis, hyper_synthesis, synthesis
 from .schedule import check_steps
@@ -36,6 +36,7 @@ class CodecConfig(Config):
 @dataclass
 class LlcConfig(CodecConfig):
     "What every codec has whose images become .llc files, an `LlcModel`."
+    exact:bool = False # context networks in fixed-point arithmetic, the same on every machine; made from a trained model by `make_exact`
 
 # %% ../../nbs/codec/06_hpcm.ipynb #5ac597e8
 @dataclass
@@ -55,7 +56,6 @@ class HPCMConfig(LlcConfig):
     single_scale:bool = False # all networks on the finest grid
     context_fill:str = choice('aligned', 'official') # side information of a finer grid: from its own places, or as in the published code
     padding:str = choice('reflect', 'edge') # how images are continued to a multiple of 64 pixels
-    exact:bool = False # context networks in fixed-point arithmetic, the same on every machine; made from a trained model by `make_exact`
     start:str = choice('random', 'klt') # weights before training: random, or fitted to the first images (codec.start)
 
 # %% ../../nbs/codec/06_hpcm.ipynb #d658bd19
@@ -100,7 +100,6 @@ class HPCM(LlcModel):
                                              (B, N, h/4, w/4)
     """
     structure = ('steps', 'windows', 'heads', 'fusion', 'single_scale', 'context_fill')
-    exact = property(lambda self: self.cfg.exact)
 
     def __init__(self, cfg:HPCMConfig=None, # sizes and order
                  **settings                 # fields of `HPCMConfig`, where no configuration is given
@@ -230,19 +229,6 @@ def decompress(self:HPCM,
     params, inside = self.h_s(z_hat), self.inside(shape)
     out = self.latent_coder.decompress(strings[:1], y_shape, params, inside=inside, on_step=on_step)
     return dict(x_hat=self.synthesize(out['y_hat'], shape), y_hat=out['y_hat'])
-
-# %% ../../nbs/codec/06_hpcm.ipynb #86f1d9e7
-@torch.no_grad()
-def make_exact(model:HPCM,   # trained
-               images:Tensor # (B, 3, H, W) in [0, 1], typical ones
-              )->HPCM:       # in eval mode, with coding tables
-    "A codec whose streams every machine reads."
-    twin = HPCM(type(model.cfg).from_dict({**model.cfg.to_dict(), 'exact': True}))
-    twin.load_state_dict(model.state_dict(), strict=False)
-    twin = twin.to(next(model.parameters()).device).eval()
-    calibrate(twin, lambda: twin(images))
-    twin.update(force=True)
-    return twin
 
 # %% ../../nbs/codec/06_hpcm.ipynb #545352cb
 RENAMED = [(r'^(g_a|g_s|h_a)\.', r'\1.branch.'), (r'^context\.h_s\.', 'h_s.branch.'),

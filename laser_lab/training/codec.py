@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PUBLISHED_STAIRS', 'bits_per_pixel', 'distortion_of', 'rate_distortion', 'CodecRecipe', 'LlcRecipe', 'HPCMRecipe',
            'CompressAIRecipe', 'WaveletHPCMRecipe', 'WeConveneRecipe', 'CodecModule', 'is_quantile', 'clip_or_drop',
-           'first_images', 'prepare_codec', 'measure_codec', 'pack', 'ready_for_files']
+           'first_images', 'prepare_codec', 'measure_codec', 'pack']
 
 # %% ../../nbs/training/06_codec.ipynb #8213f9ab
 import math, statistics
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from .. import metrics
 from ..bits import read_checkpoint
 from ..codec.build import CompressAIConfig, build_codec
-from ..codec.hpcm import HPCM, MULTIPLE, CodecConfig, HPCMConfig, make_exact
-from ..codec.latent import LlcModel
+from ..codec.hpcm import MULTIPLE, CodecConfig, HPCMConfig
+from ..codec.latent import LlcModel, make_exact
 from ..codec.subbands import WaveletHPCMConfig
 from ..codec.weconv import WeConveneConfig
 from ..config import ConfigError, imply, recipe_of, refusal, register, register_recipe, to_preset
@@ -247,16 +247,8 @@ def pack(model:LlcModel,  # trained
         ):
     "Write the weights with which files of images are made."
     from laser_lab.codec.weights import RUN_WEIGHTS, save_weights, to_half_precision
-    ready = ready_for_files(to_half_precision(model).eval())
-    save_weights(ready, Path(folder)/RUN_WEIGHTS, provenance)
-
-def ready_for_files(model:LlcModel)->LlcModel: # in half precision; with tables
-    "The model with which files are made: HPCM in exact arithmetic."
-    if not isinstance(model, HPCM):
-        model.update(force=True)
-        return model
     photos = torch.cat([to_tensor(p) for p in load_photos(128).values()]).to(next(model.parameters()).device)
-    return make_exact(model, photos)
+    save_weights(make_exact(to_half_precision(model), photos), Path(folder)/RUN_WEIGHTS, provenance)
 
 # %% ../../nbs/training/06_codec.ipynb #56d33326
 @patch
@@ -281,7 +273,7 @@ def check(self:CodecRecipe, cfg):
         raise refusal('data.image_size', side, 'from 176 on', "with model.distortion = 'ms_ssim'", error=ConfigError)
 
 @patch
-def check(self:HPCMRecipe, cfg):
+def check(self:LlcRecipe, cfg):
     CodecRecipe.check(self, cfg)
     if not cfg.model.exact: return
     raise refusal('model.exact', True, 'False, since `make_exact` follows it', 'in training', error=ConfigError)

@@ -93,6 +93,7 @@ def chosen_model(cfg:CodecExplorerConfig # settings
     else:
         given = cfg.path if cfg.model == GIVEN else cfg.model
         model, name = find_model(given), model_name(given)
+        if not isinstance(model, HPCM): raise refusal('model', type(model).__name__, 'HPCM, whose steps are shown here')
     return model, name, described(model, cfg)
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #eee2f416
