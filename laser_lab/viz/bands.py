@@ -175,8 +175,9 @@ def stack_bar(ax,         # axes to draw on
     "One stacked bar; a rate is written where there is room, the total behind."
     left, inside = 0., dict(ha='center', va='center', color='white', fontsize=8)
     for band, rate in rates.items():
-        ax.barh(row, rate, left=left, height=.62, color=band_colour(band), edgecolor='white', linewidth=.8)
-        if rate > .08 * widest: ax.text(left + rate / 2, row, f'{rate:.3f}', **inside)
+        look = dict(facecolor=band_colour(band), edgecolor='white', linewidth=.8)
+        ax.add_patch(Rectangle((left, row - .31), rate, .62, **look))
+        if rate > .1 * widest: ax.text(left + rate / 2, row, f'{rate:.3f}', **inside)
         left += rate
     ax.text(left + .01 * widest, row, f'{left:.3f}', va='center', fontsize=8)
 
@@ -188,7 +189,8 @@ def show_band_bits(ax,       # axes to draw on
     widest = max(sum(rates.values()) for rates in bits.values()) or 1.
     for row, rates in enumerate(bits.values()): stack_bar(ax, row, rates, widest)
     kinds = {name[:2] if name[:2].upper() in EDGES else name for rates in bits.values() for name in rates}
-    for kind in sorted(kinds, key=lambda k: [*EDGES, k].index(k)): ax.barh(0, 0, color=band_colour(kind), label=kind)
+    for kind in sorted(kinds, key=lambda k: [*EDGES, k].index(k)):
+        ax.add_patch(Rectangle((0, 0), 0, 0, color=band_colour(kind), label=kind))
     ax.set_yticks(range(len(bits)), list(bits))
     ax.set(xlim=(0, 1.12 * widest), ylim=(len(bits) - .5, -.5), xlabel='rate (bits per pixel)')
     ax.tick_params(axis='y', length=0)

@@ -228,7 +228,7 @@ class WaveletTabs(widgets.Tab):
     "The wavelet explorer, and that of the bands of a model; `bands` is None until its tab is opened."
     def __init__(self, quantizer:WaveletExplorer): # the first tab
         self.quantizer, self.bands = quantizer, None
-        super().__init__([quantizer, widgets.VBox()], titles=('wavelet and quantizer', 'bands of a codec'))
+        super().__init__([quantizer, widgets.VBox()], titles=('wavelet', 'bands of a codec'))
         self.observe(lambda change: change.new == 1 and self.open_bands(), 'selected_index')
 
     def open_bands(self):

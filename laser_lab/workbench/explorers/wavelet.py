@@ -239,10 +239,10 @@ def update_wavelet(figure,           # from `wavelet_figure`
                    view:WaveletView, # result to show instead
                    history:list=()   # of `Tried`
                   ):
-    "Exchange the data; wavelet and levels may differ, the photograph not."
+    "Exchange the data; sizes of images and numbers of levels may differ."
     at = {ax.get_label(): ax for ax in figure.axes}
-    change_image(at['decoded'], view.decoded)
-    change_image(at['bands'], band_picture(view.known, view.luma))
+    images = dict(decoded=view.decoded, original=view.original, bands=band_picture(view.known, view.luma))
+    for name, image in images.items(): change_image(at[name], image)
     at['decoded'].title.set_text(decoded_title(view))
     with figure_style():
         change_artists(at['bands'], lambda: show_band_names(at['bands'], view.known, edges=False))
@@ -252,7 +252,7 @@ def update_wavelet(figure,           # from `wavelet_figure`
 def live_wavelet(view:WaveletView, history:list=())->LivePicture: # as for `wavelet_figure`
     "The figure, ready for other results."
     figure = wavelet_figure(view, history)
-    return LivePicture(figure, [ax for ax in figure.axes if ax.get_label() != 'original'])
+    return LivePicture(figure, figure.axes)
 
 # %% ../../../nbs/workbench/explorers/04_wavelet.ipynb #2d26c79b
 def wavelet_menu(made:Form # of a `WaveletExplorerConfig`
@@ -276,15 +276,14 @@ class WaveletExplorer(HistoryExplorer):
                  cfg:WaveletExplorerConfig, # settings to start from
                  compute=explore_wavelet    # function from settings to `WaveletView`
                 ):
-        self.live = self.place = None
+        self.live = None
         super().__init__(cfg, compute)
 
     def make_form(self, cfg): return wavelet_menu(settings_grid(cfg))
 
     def draw_among(self):
-        place = self.view.cfg.photo, self.view.cfg.size
-        if place == self.place: update_wavelet(self.live.figure, self.view, self.history)
-        else: self.live, self.place = live_wavelet(self.view, self.history), place
+        if self.live: update_wavelet(self.live.figure, self.view, self.history)
+        else: self.live = live_wavelet(self.view, self.history)
         return self.live.png()
 
 # %% ../../../nbs/workbench/explorers/04_wavelet.ipynb #23006660
