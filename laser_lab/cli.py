@@ -236,8 +236,9 @@ def images_and_weights(): # function of a `RunConfig`
     from laser_lab.data import make_dataloaders
     known = []
     def check(cfg):
-        if cfg.weights and not Path(cfg.weights).exists():
-            raise refusal('weights', cfg.weights, 'the folder of a run, or a checkpoint', error=ConfigError)
+        for field, path in dict(weights=cfg.weights, pretrain=cfg.pretrain).items():
+            if not path or Path(path).exists(): continue
+            raise refusal(field, path, 'the folder of a run, or a checkpoint', error=ConfigError)
         if cfg.data in known: return
         make_dataloaders(cfg.data)
         known.append(cfg.data)

@@ -4,14 +4,16 @@
 
 # %% auto #0
 __all__ = ['ORDERS', 'SWITCHES', 'BAND_KINDS', 'high_bands', 'low_band', 'BandGroup', 'coding_groups', 'WaveletHPCMConfig',
-           'LatentBands', 'SimpleWeConv', 'FullWeConv', 'weconv_stage', 'band_analysis', 'band_synthesis',
+           'LatentBands', 'SimpleWeConv', 'FullWeConv', 'weconv_stage', 'in_order', 'band_analysis', 'band_synthesis',
            'shortcut_gains', 'ShortcutDown', 'ShortcutUp', 'changes_resolution', 'WithShortcuts', 'orthonormality_loss',
            'BandHyperAnalysis', 'BandHyperSynthesis', 'side_transforms', 'fold', 'unfold', 'prior_channels',
            'band_coder', 'WaveletHPCM', 'Given']
 
 # %% ../../nbs/codec/11_subbands.ipynb #0d8db798
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import reduce
+from itertools import accumulate
 from typing import NamedTuple
 
 import torch
@@ -214,19 +216,27 @@ def weconv_stage(cfg:WaveletHPCMConfig)->list: # modules, at 1/8 of the resoluti
     kind = SimpleWeConv if cfg.use_simple_weconv else FullWeConv
     return [*blocks(width, depth // 2), kind(width), *blocks(width, depth - depth // 2), kind(width)]
 
+def in_order(layers)->nn.Sequential: # modules
+    "Layers named by number, WeConv blocks apart as `weconv0`, `weconv1`: a layer has one name in all phases."
+    inserted = [isinstance(layer, (SimpleWeConv, FullWeConv)) for layer in layers]
+    before = [0, *accumulate(inserted)] # WeConv blocks before each layer
+    names = [f'weconv{n}' if new else str(i - n) for i, (new, n) in enumerate(zip(inserted, before))]
+    return nn.Sequential(OrderedDict(zip(names, layers)))
+
+# %% ../../nbs/codec/11_subbands.ipynb #5a030784
 def band_analysis(cfg:WaveletHPCMConfig)->nn.Sequential: # image (B, 3, H, W) to latent (B, M, H/s, W/s)
     "From the image to the latent (g_a)."
     (a, b, c), (first, second, _), m = cfg.widths, cfg.depths, cfg.latent_channels
     last = down(c, m) if cfg.analysis_stride == 16 else nn.Conv2d(c, m, 1)
     early = stem(3, a), *blocks(a, first), down(a, b), *blocks(b, second), down(b, c)
-    return nn.Sequential(*early, *weconv_stage(cfg), last)
+    return in_order([*early, *weconv_stage(cfg), last])
 
 def band_synthesis(cfg:WaveletHPCMConfig)->nn.Sequential: # latent to image
     "From the latent to the image (g_s), the mirror of `band_analysis`."
     (a, b, c), (first, second, _), m = cfg.widths, cfg.depths, cfg.latent_channels
     enter = up(m, c) if cfg.analysis_stride == 16 else nn.Conv2d(m, c, 1)
     late = up(c, b), *blocks(b, second), up(b, a), *blocks(a, first), head(a, 3)
-    return nn.Sequential(enter, *weconv_stage(cfg)[::-1], *late)
+    return in_order([enter, *weconv_stage(cfg)[::-1], *late])
 
 # %% ../../nbs/codec/11_subbands.ipynb #ba8d74cc
 def shortcut_gains(channels:int)->nn.Parameter: # (1, 4 channels, 1, 1), logarithms
@@ -260,8 +270,8 @@ def changes_resolution(layer:nn.Module)->bool: # of a transform
 
 class WithShortcuts(nn.Sequential):
     "A transform with a shortcut beside each stage that changes the resolution."
-    def __init__(self, layers): # modules
-        super().__init__(*layers)
+    def __init__(self, layers:nn.Sequential):
+        super().__init__(OrderedDict(layers.named_children()))
         kinds = {nn.Conv2d: ShortcutDown, nn.ConvTranspose2d: ShortcutUp}
         first = [getattr(layer, 'in_channels', None) for layer in layers][0]
         self.shortcuts, inputs = nn.ModuleList(), first
@@ -367,8 +377,8 @@ class WaveletHPCM(LlcModel):
         if size not in ('small', 'base'): raise refusal('size', size, "'small', 'base'")
         self.cfg = cfg = cfg or preset('model', f'wavelet_hpcm_{size}', **settings)
         refuse_unused(cfg, settings, cfg.where())
-        make = WithShortcuts if cfg.shortcut else (lambda layers: nn.Sequential(*layers))
-        self.g_a, self.g_s = make([*band_analysis(cfg)]), make([*band_synthesis(cfg)])
+        make = WithShortcuts if cfg.shortcut else (lambda layers: layers)
+        self.g_a, self.g_s = make(band_analysis(cfg)), make(band_synthesis(cfg))
         self.h_a, self.h_s = side_transforms(cfg)
         self.hyper_coder = FactorizedCoder(cfg.hyper_channels)
         self.bands = LatentBands(cfg.band_axis, cfg.wavelet)

@@ -3,7 +3,7 @@
 import lazy_loader
 
 modules = [
-    'autoencoder', 'callbacks', 'codec', 'convert', 'logs', 'phases', 'probe', 'recipes', 'run', 'trainer']
+    'autoencoder', 'callbacks', 'codec', 'convert', 'logs', 'phases', 'probe', 'recipes', 'run', 'trainer', 'transfer']
 names = {
     'autoencoder': [
         'AutoencoderModule', 'AutoencoderRecipe', 'active_atoms', 'code_grid', 'codebook_usage', 'concat_codes',
@@ -29,19 +29,23 @@ names = {
         'CLASSIFIED', 'Coefficients', 'EpochEnd', 'PHASES_TRAINED', 'PhaseImages', 'TwoPhaseConfig', 'TwoPhaseRecipe',
         'as_it_is', 'channel_statistics', 'check_labels', 'coefficients_loader', 'compute_with', 'conclude',
         'extractor_learns', 'initial_net', 'module_of', 'phase_callbacks', 'phase_images', 'phase_loaders',
-        'phase_state', 'run_phase', 'seconds_of', 'shared_folder', 'take_weights', 'train_in_phases', 'worth_keeping'],
+        'phase_state', 'run_phase', 'seconds_of', 'shared_folder', 'train_in_phases', 'worth_keeping'],
     'probe': [
         'SpectrumProbe', 'plain', 'read_spectra', 'spectra_record', 'undisturbed'],
     'recipes': [
         'Recipe', 'RecipeModule', 'import_kinds', 'model_values', 'recipe_at', 'target_of'],
     'run': [
-        'PerceptualLog', 'RunConfig', 'begin_with', 'branch', 'first_weights', 'fit', 'metric_callbacks',
+        'PerceptualLog', 'RunConfig', 'branch', 'first_weights', 'fit', 'freezing', 'learned', 'metric_callbacks',
         'spectral_callbacks', 'step_of', 'train', 'train_from', 'writing'],
     'trainer': [
         'EXPECTED_WARNINGS', 'Interrupted', 'OneBar', 'PR_SET_PDEATHSIG', 'TrainingConfig', 'begin', 'begin_worker',
         'constant', 'end_with_parent', 'environment', 'extra_loggers', 'fit_quietly', 'for_one_process',
         'kept_checkpoints', 'learning_rate_factor', 'make_trainer', 'new_folder', 'processes', 'refuse_unfinished',
         'run_folder', 'schedule_of', 'sigterm_interrupts', 'steps_of', 'stream_of'],
+    'transfer': [
+        'Fit', 'Frozen', 'begin_with', 'check_parts', 'differences', 'fit_of', 'fitting', 'freeze_except',
+        'frozen_statistics', 'in_short', 'is_below', 'layer_of', 'learning', 'record', 'run_in', 'summary', 'take_over',
+        'tensors_at', 'unheard'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

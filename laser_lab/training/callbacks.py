@@ -14,7 +14,6 @@ import torch
 from fastcore.basics import patch
 from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from torch.optim.swa_utils import get_ema_avg_fn
 
 from ..config import ConfigError, UserError, refusal, write_atomic
 from .logs import log_row
@@ -215,7 +214,7 @@ def improves(self:KeptCheckpoints, value:float)->bool: # equal values leave the 
 class EMA(WeightAveraging):
     "Exponential moving average of parameters; buffers are copied as they are."
     def __init__(self, decay=.999): # share of the old average that remains after a step
-        super().__init__(avg_fn=get_ema_avg_fn(decay), use_buffers=False)
+        super().__init__(avg_fn=lambda average, current, n: average.lerp(current, 1 - decay), use_buffers=False)
 
 # %% ../../nbs/training/01_callbacks.ipynb #e7681c08
 def truncate_batch(batch:list,  # images (B, C, H, W) first; changed in place

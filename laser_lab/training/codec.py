@@ -279,6 +279,15 @@ def check(self:LlcRecipe, cfg):
     raise refusal('model.exact', True, 'False, since `make_exact` follows it', 'in training', error=ConfigError)
 
 @patch
+def check(self:WaveletHPCMRecipe, cfg):
+    HPCMRecipe.check(self, cfg)
+    spectral, model = cfg.spectral, cfg.model
+    if not spectral.delta or spectral.alignment != 'least_squares': return
+    if model.band_axis == 'space' and model.wavelet not in ('haar', 'db1'): return
+    why = 'for a model whose LL is a linear map of its latent at each place, so that the distance is 0'
+    raise refusal('spectral.alignment', spectral.alignment, "'joint', 'adversarial'", why, error=ConfigError)
+
+@patch
 def check(self:CompressAIRecipe, cfg):
     CodecRecipe.check(self, cfg)
     side = cfg.data.image_size
@@ -296,5 +305,6 @@ PUBLISHED_STAIRS = dict(gradient_clip=1., schedule='multistep', milestones=[2750
                         keep_checkpoints='epochs', keep_every=1000, keep_best='val/loss')
 register('training', 'published_codec', TrainingConfig, max_epochs=3001, **PUBLISHED_STAIRS)
 register('training', 'guide_codec', TrainingConfig, max_epochs=3000, **PUBLISHED_STAIRS)
-for name in ('hpcm_base', 'hpcm_large'): imply('model', name, data='published_crops', training='published_codec')
+for name in ('hpcm_base', 'hpcm_large', 'wavelet_hpcm_base'):
+    imply('model', name, data='published_crops', training='published_codec')
 imply('model', 'hpcm_base_guide', data='guide_crops', training='guide_codec', spectral='truncation')

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['CLASSIFIED', 'PHASES_TRAINED', 'TwoPhaseConfig', 'TwoPhaseRecipe', 'PhaseImages', 'check_labels', 'phase_images',
-           'channel_statistics', 'extractor_learns', 'take_weights', 'initial_net', 'Coefficients', 'as_it_is',
-           'coefficients_loader', 'worth_keeping', 'EpochEnd', 'phase_state', 'phase_callbacks', 'module_of',
-           'compute_with', 'phase_loaders', 'run_phase', 'train_in_phases', 'seconds_of', 'shared_folder', 'conclude']
+           'channel_statistics', 'extractor_learns', 'initial_net', 'Coefficients', 'as_it_is', 'coefficients_loader',
+           'worth_keeping', 'EpochEnd', 'phase_state', 'phase_callbacks', 'module_of', 'compute_with', 'phase_loaders',
+           'run_phase', 'train_in_phases', 'seconds_of', 'shared_folder', 'conclude']
 
 # %% ../../nbs/training/07_phases.ipynb #ef7e67de
 import json, sys
@@ -32,6 +32,7 @@ from ..scattering.phases import (PhaseModule, accuracy, classifier_checkpoint, c
 from .callbacks import AtomicCheckpointIO, Truncation
 from .logs import log_row
 from .recipes import Recipe
+from .transfer import begin_with, fitting, record, take_over
 from .trainer import (TrainingConfig, begin, extra_loggers, fit_quietly, for_one_process,
                                         make_trainer, refuse_unfinished, schedule_of, steps_of, stream_of)
 
@@ -59,6 +60,9 @@ def check(self:TwoPhaseConfig):
         if not (value := getattr(self, name)): continue
         why = 'in phases, which validate once an epoch and average nothing'
         raise refusal(f'{self.where()}.{name}', value, off, why, error=ConfigError)
+    if self.freeze_except:
+        why = 'in phases, which decide it'
+        raise refusal(f'{self.where()}.freeze_except', self.freeze_except, [], why, error=ConfigError)
     if not self.patience or self.holdout: return
     raise refusal(f'{self.where()}.patience', self.patience, 0, f'with {self.where()}.holdout = 0.0', error=ConfigError)
 
@@ -158,16 +162,6 @@ def channel_statistics(loader:DataLoader, # fixed crops
 def extractor_learns(cfg, phase:str)->bool: # do the filters learn in this phase?
     return phase == 'phase_b' and (cfg.training.phases == 'both' or cfg.model.learnable)
 
-def take_weights(net:ScatteringNet, # changed in place
-                 path               # folder of a run of the same model, or its checkpoint
-                ):
-    "Begin with the weights of another classifier, and with the statistics by which it normalises images."
-    saved = read_checkpoint(recipe_of(net.cfg).checkpoint(path)).get('state_dict', {})
-    try: net.load_state_dict(saved)
-    except RuntimeError as e:
-        first = str(e).splitlines()[1].strip()
-        raise ConfigError(f'weights: {path} holds other tensors, expected a run of the same model; {first}') from e
-
 def initial_net(cfg,               # `RunConfig`
                 images:PhaseImages # for the statistics of channels
                )->ScatteringNet:   # frozen, on the CPU
@@ -176,8 +170,9 @@ def initial_net(cfg,               # `RunConfig`
     refuse_too_large(ScatteringConfig.from_dict(cfg.model.to_dict() | dict(learnable=learns)))
     torch.manual_seed(cfg.seed)
     net = ScatteringNet(ScatteringConfig.from_dict(cfg.model.to_dict() | dict(learnable=False)))
-    if cfg.weights: take_weights(net, cfg.weights)
-    else: net.standardise(*channel_statistics(images.plain))
+    if not cfg.weights: net.standardise(*channel_statistics(images.plain))
+    if cfg.weights: begin_with(net, cfg.weights)
+    if cfg.pretrain: take_over(net, fitting(net, cfg.pretrain)[1])
     return net
 
 # %% ../../nbs/training/07_phases.ipynb #6aafb3d0
@@ -349,7 +344,9 @@ def train_in_phases(cfg,         # `RunConfig`
     if list(folder.glob('results_*.json')) and (folder/'result.json').is_file(): return folder
     images = phase_images(cfg)
     net, reached = initial_net(cfg, images), {}
+    new = cfg.pretrain and not (folder/'config.json').is_file()
     if first: begin(cfg, folder)
+    if first and new: record(fitting(net, cfg.pretrain)[0], cfg.pretrain, folder)
     if first and cfg.training.progress: print(*block_lines(cfg.model), sep='\n', file=sys.stderr)
     for phase in PHASES_TRAINED[cfg.training.phases]:
         if not phase_state(folder/phase)['finished']:

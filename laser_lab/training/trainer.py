@@ -41,6 +41,8 @@ class TrainingConfig(Config):
     milestones:list[float] = listof(low=0., high=1e6) # multistep: epochs at which it changes
     factors:list[float] = listof(low=0., high=1e6) # multistep: what it is multiplied by from there on
     warmup_steps:int = within(0, 0, 10**7) # steps over which the learning rate rises
+    warmup_epochs:float|None = within(None, 0., 10**6) # the same in epochs, in place of warmup_steps
+    freeze_except:list[str] = listof() # names of the modules or parameters that learn, such as [g_a, h_a]; none: all do
     accelerator:str = choice('auto', 'cpu', 'gpu', 'mps') # hardware, in Lightning's terms
     devices:int = within(1, 1, 1024) # processes per machine; torchrun decides when it launches the run
     num_nodes:int = within(1, 1, 10000) # machines
@@ -80,6 +82,7 @@ def check_milestones(self:TrainingConfig):
 def unused(self:TrainingConfig):
     idle, where = {}, self.where()
     if self.max_steps: idle['max_epochs'] = f'with {where}.max_steps = {self.max_steps}'
+    if self.warmup_epochs is not None: idle['warmup_steps'] = f'with {where}.warmup_epochs = {self.warmup_epochs}'
     if self.keep_checkpoints == 'last':
         idle |= dict.fromkeys(('keep_every', 'keep_newest'), f"with {where}.keep_checkpoints = 'last'")
     return idle if self.keep_best else idle | dict(best_is=f'with {where}.keep_best = None')
@@ -238,7 +241,9 @@ def schedule_of(training,     # `TrainingConfig`
     "The learning rate that a configuration asks for, step by step."
     end = total if training.schedule == 'cosine' else None
     changes = [(epoch * per_epoch, factor) for epoch, factor in zip(training.milestones, training.factors)]
-    return lambda step: learning_rate_factor(step, training.warmup_steps, end, changes)
+    epochs, rise = training.warmup_epochs, training.warmup_steps
+    if epochs is not None: rise = round(epochs * per_epoch)
+    return lambda step: learning_rate_factor(step, rise, end, changes)
 
 # %% ../../nbs/training/02_trainer.ipynb #403a1882
 def for_one_process(loader:DataLoader # shares its batches among processes
