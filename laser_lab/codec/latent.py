@@ -353,6 +353,7 @@ class LlcModel(nn.Module):
     """
     structure = () # fields of `cfg` that a decoder depends on and that leave no trace in the weights' names and shapes
     exact = property(lambda self: self.cfg.exact) # whether scales and means are computed in fixed point, the same on every machine
+    has_exact_form = True # whether `make_exact` makes such a model of it
 
     def coders(self)->dict: # name of the module -> `Coder`
         return {name: part for name, part in self.named_modules() if isinstance(part, Coder)}

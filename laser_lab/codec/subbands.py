@@ -21,7 +21,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .exact import calibrate, replace_layers
+from .exact import Grid, replace_layers
 from .fusion import (
     AdaptiveQuantization, ChannelwiseFrequencyGate, FrequencyAttentionFusion, LLContextEncoder)
 from .hpcm import HPCM, HPCMConfig, check_batch
@@ -120,6 +120,13 @@ def check(self:WaveletHPCMConfig):
     if self.wavelet != 'learned' and self.band_axis != 'none': wavelet_filters(self.wavelet)
     if len(self.init_deltas) != 4: self.refuse('init_deltas', '4 numbers')
     self.check_levels()
+    if self.exact and not self.has_exact_form():
+        self.refuse('exact', f'False, with levels = 2 and wavelet = {self.wavelet!r}')
+
+@patch
+def has_exact_form(self:WaveletHPCMConfig)->bool:
+    "Whether fixed point covers all that both sides share; over two levels only the sums of Haar are exact."
+    return self.levels == 1 or self.wavelet == 'haar'
 
 @patch
 def check_levels(self:WaveletHPCMConfig):
@@ -365,6 +372,7 @@ class WaveletHPCM(LlcModel):
     structure = (*HPCM.structure, 'phase', 'order', 'levels', 'band_axis', 'wavelet', 'analysis_stride',
                  'skip_s3_for_hf', 'attention_heads')
     exact = property(lambda self: self.cfg.exact)
+    has_exact_form = property(lambda self: self.cfg.has_exact_form())
 
     def __init__(self,
                  phase:int=None,            # 1 to 4; None: that of the settings
@@ -386,6 +394,7 @@ class WaveletHPCM(LlcModel):
         self.band_coders = nn.ModuleDict({g.coder: band_coder(cfg, g) for g in self.groups})
         self.make_parts()
         if cfg.exact: replace_layers(nn.ModuleList(self.decoder_parts()))
+        self.ll_grid = Grid() if cfg.exact and cfg.levels == 2 else nn.Identity()
 
 # %% ../../nbs/codec/11_subbands.ipynb #ae107eca
 @patch
@@ -401,7 +410,7 @@ def make_parts(self:WaveletHPCM):
     self.adaptive_quant = AdaptiveQuantization(names, first) if cfg.has('use_adaptive_quant') else None
     high = sum(group.coder.startswith('high') for group in self.groups)
     self.embeddings = nn.ParameterList(torch.zeros(1, 3, 2 * m, 1, 1) for _ in range(high))
-    self.second_level = down(2 * m, 8 * m) if cfg.levels == 2 else None
+    self.second_level = nn.Sequential(down(2 * m, 8 * m)) if cfg.levels == 2 else None
 
 @patch
 def decoder_parts(self:WaveletHPCM)->list: # modules
@@ -481,7 +490,8 @@ def code_bands(self:WaveletHPCM,
         given = self.give(group, params, known)
         decoded = code(group, given) / given.factor
         known |= zip(group.bands, unfold(decoded, len(group.bands), group.coder == 'joint'))
-        if group.coder == 'high2': known['ll'] = self.bands.inverse([known[f'{name}2'] for name in BAND_KINDS])
+        if group.coder == 'high2':
+            known['ll'] = self.bands.inverse([self.ll_grid(known[f'{name}2']) for name in BAND_KINDS])
     return known
 
 @patch
@@ -606,4 +616,4 @@ def _(model:WaveletHPCM, y):
     def scales(names): return torch.cat([torch.cat([matching_scale(bands[n]) / steps.get(n, 1.), none]) for n in names])
     heads = model.h_s if isinstance(model.h_s, BandHyperSynthesis) else [model.h_s]
     for head, found in zip(heads, scales(BAND_KINDS).chunk(len(heads))): fit_scales(resampling(head)[-1], found)
-    if model.second_level is not None: fit_scales(model.second_level, scales([f'{name}2' for name in BAND_KINDS]))
+    if model.second_level is not None: fit_scales(model.second_level[0], scales([f'{name}2' for name in BAND_KINDS]))

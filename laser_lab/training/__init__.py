@@ -14,7 +14,7 @@ names = {
     'codec': [
         'CodecModule', 'CodecRecipe', 'CompressAIRecipe', 'HPCMRecipe', 'LlcRecipe', 'PUBLISHED_STAIRS',
         'WaveletHPCMRecipe', 'WeConveneRecipe', 'bits_per_pixel', 'clip_or_drop', 'distortion_of', 'first_images',
-        'is_quantile', 'measure_codec', 'pack', 'prepare_codec', 'rate_distortion'],
+        'is_quantile', 'measure_codec', 'pack', 'prepare_codec', 'rate_distortion', 'ready_for_files'],
     'convert': [
         'BLOCK_PARTS', 'CODER_TABLES', 'CONVERTERS', 'Converted', 'Converter', 'DATA_OF', 'FromCompressAI', 'FromHPCM',
         'FromLASER', 'FromScattering', 'FromWeConvene', 'LASER_NAMES', 'NEW_STATE', 'NOT_WEIGHTS', 'Original',

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PUBLISHED_STAIRS', 'bits_per_pixel', 'distortion_of', 'rate_distortion', 'CodecRecipe', 'LlcRecipe', 'HPCMRecipe',
            'CompressAIRecipe', 'WaveletHPCMRecipe', 'WeConveneRecipe', 'CodecModule', 'is_quantile', 'clip_or_drop',
-           'first_images', 'prepare_codec', 'measure_codec', 'pack']
+           'first_images', 'prepare_codec', 'measure_codec', 'pack', 'ready_for_files']
 
 # %% ../../nbs/training/06_codec.ipynb #8213f9ab
 import math, statistics
@@ -247,8 +247,15 @@ def pack(model:LlcModel,  # trained
         ):
     "Write the weights with which files of images are made."
     from laser_lab.codec.weights import RUN_WEIGHTS, save_weights, to_half_precision
-    photos = torch.cat([to_tensor(p) for p in load_photos(128).values()]).to(next(model.parameters()).device)
-    save_weights(make_exact(to_half_precision(model), photos), Path(folder)/RUN_WEIGHTS, provenance)
+    save_weights(ready_for_files(to_half_precision(model).eval()), Path(folder)/RUN_WEIGHTS, provenance)
+
+def ready_for_files(model:LlcModel)->LlcModel: # in half precision; with tables
+    "The model with which files are made, in exact arithmetic where it has an exact form."
+    if model.has_exact_form:
+        photos = torch.cat([to_tensor(p) for p in load_photos(128).values()]).to(next(model.parameters()).device)
+        return make_exact(model, photos)
+    model.update(force=True)
+    return model
 
 # %% ../../nbs/training/06_codec.ipynb #56d33326
 @patch
