@@ -10,7 +10,7 @@ names = {
         'encode_time', 'measure', 'quality'],
     'callbacks': [
         'AtomicCheckpointIO', 'Diverged', 'EMA', 'FiniteLoss', 'InterScale', 'KeptCheckpoints', 'LastStep',
-        'StepStream', 'StopRequest', 'Truncation', 'finite_weights', 'truncate_batch', 'with_lists'],
+        'StepStream', 'StopRequest', 'Truncation', 'finite_weights', 'truncate_batch', 'with_lists', 'write_row'],
     'codec': [
         'CodecModule', 'CodecRecipe', 'CompressAIRecipe', 'HPCMRecipe', 'LlcRecipe', 'PUBLISHED_STAIRS',
         'WaveletHPCMRecipe', 'WeConveneRecipe', 'bits_per_pixel', 'clip_or_drop', 'distortion_of', 'first_images',
@@ -36,12 +36,12 @@ names = {
         'Recipe', 'RecipeModule', 'import_kinds', 'model_values', 'recipe_at', 'target_of'],
     'run': [
         'PerceptualLog', 'RunConfig', 'branch', 'first_weights', 'fit', 'freezing', 'learned', 'metric_callbacks',
-        'spectral_callbacks', 'step_of', 'train', 'train_from', 'writing'],
+        'of_no_run', 'spectral_callbacks', 'step_of', 'train', 'train_from', 'writing'],
     'trainer': [
         'EXPECTED_WARNINGS', 'Interrupted', 'OneBar', 'PR_SET_PDEATHSIG', 'TrainingConfig', 'begin', 'begin_worker',
         'constant', 'end_with_parent', 'environment', 'extra_loggers', 'fit_quietly', 'for_one_process',
         'kept_checkpoints', 'learning_rate_factor', 'make_trainer', 'new_folder', 'processes', 'refuse_unfinished',
-        'run_folder', 'schedule_of', 'sigterm_interrupts', 'steps_of', 'stream_of'],
+        'run_folder', 'says_what_is_left', 'schedule_of', 'sigterm_interrupts', 'steps_of', 'stream_of'],
     'transfer': [
         'Fit', 'Frozen', 'begin_with', 'check_parts', 'differences', 'fit_of', 'fitting', 'freeze_except',
         'frozen_statistics', 'in_short', 'is_below', 'layer_of', 'learning', 'record', 'run_in', 'summary', 'take_over',

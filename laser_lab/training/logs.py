@@ -47,7 +47,7 @@ class RunLogger(Logger):
     "Writes `log.jsonl` as it goes and `log.csv` at the end of a run."
     def __init__(self, folder): # folder of the run
         super().__init__()
-        self.folder = Path(folder)
+        self.folder, self.newest = Path(folder), {} # step -> its rows
         self.path = self.folder/'log.jsonl'
 
     @property
@@ -61,8 +61,11 @@ class RunLogger(Logger):
     @rank_zero_only
     def log_metrics(self, metrics, step=None):
         values = {k: v if isinstance(v, str) else float(v) for k, v in metrics.items() if k != 'epoch'}
+        row = _line(dict(step=step, **values))
+        if row in self.newest.get(step, ()): return # written before its checkpoint
+        self.newest = {step: {row, *self.newest.get(step, ())}}
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self.path.open('a') as f: f.write(_line(dict(step=step, **values)))
+        with self.path.open('a') as f: f.write(row)
 
     @rank_zero_only
     def finalize(self, status):
@@ -72,6 +75,7 @@ class RunLogger(Logger):
     def rewind(self, step): # take back all rows from this step on
         rows = [r for r in read_log(self.path) if r['step'] < step] if self.path.exists() else []
         write_atomic(self.path, ''.join(map(_line, rows)))
+        self.newest = {}
 
 # %% ../../nbs/training/00_logs.ipynb #63da4d32
 def _line(row): # of a log

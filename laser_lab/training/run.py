@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RunConfig', 'spectral_callbacks', 'PerceptualLog', 'metric_callbacks', 'step_of', 'first_weights', 'freezing', 'fit',
-           'learned', 'train', 'writing', 'branch', 'train_from']
+           'learned', 'train', 'writing', 'branch', 'of_no_run', 'train_from']
 
 # %% ../../nbs/training/08_run.ipynb #8451d7f7
 from contextlib import contextmanager
@@ -26,7 +26,8 @@ from .logs import finite_or_none, one_writer
 from .probe import SpectrumProbe
 from .recipes import import_kinds
 from .trainer import (begin, extra_loggers, fit_quietly, for_one_process, make_trainer, new_folder,
-                                        refuse_unfinished, run_folder, schedule_of, steps_of, stream_of)
+                                        refuse_unfinished, run_folder, says_what_is_left, schedule_of, steps_of,
+                                        stream_of)
 from .transfer import (Fit, Frozen, begin_with, fitting, freeze_except, is_below, learning, record,
                                          take_over, unheard)
 
@@ -172,7 +173,7 @@ def train(cfg:RunConfig, # what to do
          )->Path:        # the folder
     "Train, log, checkpoint and measure one model of any kind."
     folder = Path(folder) if folder else run_folder(cfg)
-    with writing(folder): return recipe_of(cfg.model).train(cfg, folder, callbacks, fit)
+    with writing(folder), says_what_is_left(folder): return recipe_of(cfg.model).train(cfg, folder, callbacks, fit)
 
 @contextmanager
 def writing(folder:Path): # folder of a run
@@ -189,9 +190,7 @@ def branch(checkpoint # kept by a run in its folder checkpoints/
     "Begin a run where a checkpoint of another one stands."
     path = Path(checkpoint).resolve()
     run = path.parents[1]
-    if path.parent.name != 'checkpoints' or not (run/'config.json').is_file():
-        allowed = 'the folder of a run, or a checkpoint in the folder checkpoints/ of one'
-        raise refusal('resume', str(checkpoint), allowed, error=ConfigError)
+    if path.parent.name != 'checkpoints' or not (run/'config.json').is_file(): raise of_no_run(checkpoint, run)
     cfg, saved = load_config(RunConfig, run/'config.json'), path.read_bytes()
     folder = new_folder(run.parent, cfg.name or run.name)
     write_atomic(folder/'checkpoints'/'last.ckpt', saved)
@@ -199,6 +198,14 @@ def branch(checkpoint # kept by a run in its folder checkpoints/
     if (run/'log.jsonl').exists(): write_atomic(folder/'log.jsonl', (run/'log.jsonl').read_bytes())
     save_config(cfg, folder/'config.json')
     return folder
+
+def of_no_run(checkpoint, folder:Path)->ConfigError: # folder above checkpoints/
+    "A phase of an experiment goes on with its best network, which a kept checkpoint does not hold: no branch there."
+    where, allowed = '', 'the folder of a run, or a checkpoint in the folder checkpoints/ of one'
+    if (folder.parent/'config.json').is_file() and folder.name.startswith('phase_'):
+        where = f'for {folder.name} of an experiment'
+        allowed = f'its folder {folder.parent}, which continues where it stopped'
+    return refusal('resume', str(checkpoint), allowed, where, error=ConfigError)
 
 # %% ../../nbs/training/08_run.ipynb #130325c0
 def train_from(values:dict, # a run's configuration as plain values

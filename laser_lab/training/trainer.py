@@ -6,7 +6,7 @@
 __all__ = ['EXPECTED_WARNINGS', 'PR_SET_PDEATHSIG', 'TrainingConfig', 'environment', 'new_folder', 'run_folder', 'OneBar',
            'processes', 'extra_loggers', 'kept_checkpoints', 'make_trainer', 'steps_of', 'stream_of', 'constant',
            'learning_rate_factor', 'schedule_of', 'for_one_process', 'fit_quietly', 'Interrupted', 'begin',
-           'refuse_unfinished', 'end_with_parent', 'begin_worker', 'sigterm_interrupts']
+           'refuse_unfinished', 'end_with_parent', 'begin_worker', 'sigterm_interrupts', 'says_what_is_left']
 
 # %% ../../nbs/training/02_trainer.ipynb #556e009b
 import copy, ctypes, datetime, logging, math, os, platform, signal, subprocess, sys, threading, time, warnings
@@ -322,3 +322,21 @@ def sigterm_interrupts():
     before = signal.signal(signal.SIGTERM, interrupt)
     try: yield
     finally: signal.signal(signal.SIGTERM, before)
+
+# %% ../../nbs/training/02_trainer.ipynb #ef646e35
+@contextmanager
+def says_what_is_left(folder:Path): # of a run
+    "Within, SIGTERM and Ctrl-C end a run with words also where they do not meet a step."
+    with sigterm_interrupts():
+        try: yield
+        except Interrupted: raise
+        except (KeyboardInterrupt, SystemExit) as e:
+            by_lightning = isinstance(e.__context__, KeyboardInterrupt)
+            if isinstance(e, SystemExit) and not by_lightning: raise
+            raise Interrupted(f'{folder}: {_what_is_left(folder)}') from e
+
+def _what_is_left(folder): # in words
+    begun, known = any(folder.rglob('last.ckpt')), (folder/'config.json').is_file()
+    stopped = 'stopped, the last checkpoint is kept' if begun else 'stopped before the first step, nothing was trained'
+    if not known: return stopped
+    return f"{stopped}; {'continue' if begun else 'begin anew'} with `{command('train', resume=folder)}`"
