@@ -9,7 +9,7 @@ __all__ = ['PRECISION', 'MEMORIES', 'FREE_WORK', 'WORK_PER_BYTE', 'MAX_ALPHABET'
            'read_number', 'read_numbers', 'seal', 'unseal', 'write_shape', 'read_shape', 'bytes_needed', 'pad_for_work',
            'check_work', 'check_alphabet', 'check_symbols', 'code_array', 'array_bits', 'symbol_work', 'read_memory',
            'encode_symbols', 'symbols_header', 'decode_symbols', 'symbol_bits', 'read_checkpoint', 'MemoryLimit',
-           'model_tensors', 'model_config', 'model_with']
+           'check_tensor', 'model_tensors', 'model_config', 'bytes_held', 'model_with']
 
 # %% ../nbs/02_bits.ipynb #fefeba98
 import pickle, zlib
@@ -414,6 +414,17 @@ class MemoryLimit(TorchFunctionMode):
 # %% ../nbs/02_bits.ipynb #6f3fac54
 ROOM = 2**28 # bytes of what a model makes beside its parameters
 
+def check_tensor(name:str, t, path): # a value in the file with this path
+    "Refuse what is no dense tensor of finite real numbers."
+    kind = type(t).__name__
+    if torch.is_tensor(t):
+        if t.layout == torch.strided and not (t.is_quantized or t.is_complex()):
+            if t.isfinite().all(): return
+            raise refusal(path, t[~t.isfinite()][0].item(), 'finite numbers', what=f'{name} with', error=ConfigError)
+        kind = f'{t.dtype}, {t.layout}'
+    raise refusal(path, kind, 'a dense tensor of real numbers', what=f'{name} of type', error=ConfigError)
+
+# %% ../nbs/02_bits.ipynb #6bd49bc2
 def model_tensors(checkpoint:dict, path, # from `read_checkpoint`; of the file
                   prefix:str='model.'    # of the model's names
                  )->dict:                # name in the model -> tensor
@@ -422,10 +433,8 @@ def model_tensors(checkpoint:dict, path, # from `read_checkpoint`; of the file
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise refusal(path, type(state).__name__, 'tensors by name', what='state_dict of type', error=ConfigError)
     found = {name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)}
-    wrong = next((name for name, t in found.items() if not torch.is_tensor(t)), None)
-    if wrong is None: return found
-    kind = type(found[wrong]).__name__
-    raise refusal(path, kind, 'a tensor', what=f'{wrong} of type', error=ConfigError)
+    for name, t in found.items(): check_tensor(name, t, path)
+    return found
 
 def model_config(values, path): # from a file; of the file
     "The configuration of a model from its plain values; ValueError with the path where they are none."
@@ -434,13 +443,19 @@ def model_config(values, path): # from a file; of the file
         reason = e if isinstance(e, ConfigError) else f'{type(e).__name__} {e}'
         raise ConfigError(f'{path}: its configuration is that of no model ({reason})') from e
 
+# %% ../nbs/02_bits.ipynb #9fca26ec
+def bytes_held(tensors)->int: # dense
+    "Memory of tensors; what several share, or one repeats without holding it, counts once."
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
+    return sum(storages.values())
+
 # %% ../nbs/02_bits.ipynb #1c25fccf
 def model_with(build,      # function without arguments that makes the model
                state:dict, # from `model_tensors`
                path        # of the file, for messages
               )->torch.nn.Module:
     "Build a model and give it its weights; ValueError with the path where they do not fit, before memory is taken."
-    size = sum(t.nbytes for t in state.values())
+    size = bytes_held(state.values())
     try:
         with MemoryLimit(2 * size + ROOM): model = build()
         model.load_state_dict(state)

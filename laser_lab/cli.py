@@ -12,7 +12,7 @@ __all__ = ['MENDABLE', 'QUIET', 'LASER_LAB', 'TORCHRUN', 'FILES_ONLY', 'FILES', 
            'ConvertConfig', 'convert_checkpoint', 'convert_verb', 'plain_values', 'notebooks', 'lab_verb', 'main']
 
 # %% ../nbs/09_cli.ipynb #c8ad50a7
-import json, os, re, shlex, subprocess, sys, traceback
+import os, re, shlex, subprocess, sys, traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import laser_lab
 from . import originals # offers translations of old flags
 from .config import (Config, ConfigError, UserError, allowed, check_overrides, choice, chosen_presets,
                               compose, from_hydra, from_overrides, implied_by, listof, load_config, of_group, preset,
-                              preset_names, quoted, refusal, refuse_old_words, save_config, settings,
+                              preset_names, quoted, read_json, refusal, refuse_old_words, save_config, settings,
                               store_in_hydra, with_implied, within)
 
 # %% ../nbs/09_cli.ipynb #4975b6b8
@@ -228,7 +228,7 @@ def train_verb(argv): # arguments after `train`
         several = cfg.training.devices * cfg.training.num_nodes > 1
         if several and 'LOCAL_WORLD_SIZE' not in os.environ: return _in_processes(cfg, folder)
         result = train(cfg, folder)/'result.json'
-        if process_place()[0] == 0 and result.is_file(): print_result(result.parent, json.loads(result.read_text()))
+        if process_place()[0] == 0 and result.is_file(): print_result(result.parent, read_json(result))
     run_hydra('train', RunConfig, job, argv, 'train one model, log it, measure it', images_and_weights())
 
 def images_and_weights(): # function of a `RunConfig`

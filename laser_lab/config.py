@@ -8,7 +8,7 @@ __all__ = ['LEAVE_OUT', 'UserError', 'ConfigError', 'refusal', 'renamed', 'check
            'lineage', 'is_a', 'entry_for', 'preset_names', 'preset', 'preset_name', 'to_preset', 'from_preset',
            'unused_in', 'refuse_unused', 'used_values', 'refuse_unused_arguments', 'of_group', 'register_recipe',
            'recipe_of', 'recipes', 'imply', 'implied_by', 'write_to_disk', 'write_atomic', 'write_json', 'save_config',
-           'load_config', 'config_table', 'store_in_hydra', 'from_hydra', 'compose', 'offer_translations',
+           'read_json', 'load_config', 'config_table', 'store_in_hydra', 'from_hydra', 'compose', 'offer_translations',
            'refuse_old_words', 'chosen_presets', 'check_overrides', 'with_implied', 'from_overrides', 'quoted',
            'command']
 
@@ -440,10 +440,18 @@ def save_config(cfg, path)->Path: # file written
     "Save a configuration as JSON."
     return write_json(path, cfg.to_dict())
 
+def read_json(path)->dict: # values by name
+    "The object in a JSON file; `ConfigError` with its path where there is none."
+    try: values = json.loads(Path(path).read_text())
+    except (ValueError, RecursionError) as e: raise ConfigError(f'{path}: not JSON ({e})') from e
+    if isinstance(values, dict): return values
+    raise refusal(path, type(values).__name__, 'an object', what='JSON of type', error=ConfigError)
+
 def load_config(cls, path): # configuration
     "Read what `save_config` wrote; a wrong file or field is named."
-    try: return cls.from_dict(json.loads(Path(path).read_text()))
-    except (json.JSONDecodeError, ConfigError, UnicodeDecodeError) as e: raise ConfigError(f'{path}: {e}') from e
+    values = read_json(path)
+    try: return cls.from_dict(values)
+    except ConfigError as e: raise ConfigError(f'{path}: {e}') from e
 
 # %% ../nbs/00_config.ipynb #97baa115
 def config_table(cls # `Config` class

@@ -458,7 +458,8 @@ def atoms(self:IntegerBottleneck)->Tensor: # (K, d)
 def _model_of(checkpoint, path): # the model inside, with its weights
     allowed = "'hyper_parameters' and 'state_dict'"
     try: values = checkpoint['hyper_parameters']['model']
-    except (KeyError, TypeError): raise refusal(str(path), type(checkpoint).__name__, allowed, what='content') from None
+    except (KeyError, TypeError, IndexError):
+        raise refusal(str(path), type(checkpoint).__name__, allowed, what='content') from None
     cfg = model_config(values, path)
     return model_with(lambda: build_model(cfg), model_tensors(checkpoint, path), path).eval()
 

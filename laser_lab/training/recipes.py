@@ -6,7 +6,7 @@
 __all__ = ['Recipe', 'target_of', 'RecipeModule', 'model_values', 'recipe_at', 'import_kinds']
 
 # %% ../../nbs/training/03_recipes.ipynb #63a670ec
-import importlib.util, json, os, sys
+import importlib.util, os, sys
 from pathlib import Path
 
 import lightning as L
@@ -15,7 +15,8 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from ..bits import model_config, model_tensors, model_with, read_checkpoint
-from ..config import ConfigError, preset, preset_names, recipe_of, refusal, same_class, to_preset
+from ..config import (ConfigError, preset, preset_names, read_json, recipe_of, refusal, same_class,
+                              to_preset)
 from ..data import DataConfig, make_dataloaders
 from ..metrics import MetricsConfig, PerceptualMeter
 from .trainer import TrainingConfig, constant
@@ -171,9 +172,9 @@ def model_values(checkpoint:dict, # from `read_checkpoint`
                 )->dict:          # plain values with the preset's name
     "The configuration of the model inside a checkpoint."
     try: return checkpoint['hyper_parameters']['model']
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, IndexError):
         inside = "'hyper_parameters' with a model, and 'state_dict'"
-        raise refusal(path, sorted(checkpoint), inside, what='a checkpoint of', error=ConfigError) from None
+        raise refusal(path, sorted(map(str, checkpoint)), inside, what='a checkpoint of', error=ConfigError) from None
 
 def recipe_at(path      # checkpoint, or folder of a run
              )->Recipe: # of the model inside
@@ -186,7 +187,7 @@ def recipe_at(path      # checkpoint, or folder of a run
     return recipe_of(model_config(values, path))
 
 def _model_of_run(path): # plain values from the configuration of a run
-    values = json.loads(path.read_text())
+    values = read_json(path)
     if 'model' in values: return values['model']
     raise refusal(path, sorted(values), 'the configuration of a run', what='a file with', error=ConfigError)
 

@@ -8,7 +8,7 @@ __all__ = ['SPARSE', 'BOTTLENECKS', 'BENCH', 'PROCESSES', 'CONTEXTS', 'SHORT_COD
            'table_columns', 'mean_spread', 'result_table', 'markdown_table', 'print_table', 'measures_table']
 
 # %% ../../nbs/workbench/03_ablation.ipynb #0814a3ad
-import json, os, re, traceback
+import os, re, traceback
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from multiprocessing import active_children, get_context
@@ -18,8 +18,8 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from ..config import (Config, ConfigError, UserError, compose, listof, load_config, recipes, refusal, register,
-                              renamed, save_config)
+from ..config import (Config, ConfigError, UserError, compose, listof, load_config, read_json, recipes, refusal,
+                              register, renamed, save_config)
 from ..metrics import mean_and_spread
 from ..training.logs import one_writer, read_log
 from ..training.recipes import import_kinds
@@ -188,7 +188,7 @@ def read_results(folder # folder of a study
     found = [(label, seed, folder/f'{slug(label)}-seed{seed}') for label in study.rows for seed in study.seeds]
     finished = [(label, seed, run) for label, seed, run in found if (run/'result.json').exists()]
     def row(label, seed, run):
-        return dict(method=label, seed=seed, folder=run, **json.loads((run/'result.json').read_text()))
+        return dict(method=label, seed=seed, folder=run, **read_json(run/'result.json'))
     return [row(*r) for r in finished]
 
 # %% ../../nbs/workbench/03_ablation.ipynb #8a798230
