@@ -115,7 +115,7 @@ class LASERConfig(DLVAEConfig):
     ksvd_iterations:int = within(0, 0, 100) # K-SVD sweeps per training batch; 0 leaves the dictionary to the other modes
     normalize_atoms:bool = True # keep atoms at unit norm
     use_online_learning:bool = False # online updates instead of gradients
-    dict_learning_rate:float = within(0.1, 0., 10.) # online mode: step size of the update
+    dict_learning_rate:float = within(0.1, 0., 10.) # online mode: share of the way to the atom that fits the batch best
 
     def check(self):
         super().check()

@@ -14,11 +14,11 @@ names = {
         'Bottleneck', 'NonFiniteError', 'ON_NONFINITE', 'all_finite', 'check_finite', 'check_indices', 'check_latents',
         'check_refusal', 'flags_and_state', 'keep_precision', 'mean_squared_error', 'snapshot', 'transaction'],
     'coding': [
-        'ContextTables', 'FloatModel', 'LevelModel', 'MAGNITUDES', 'NoModel', 'SLOTS', 'TINY', 'canonical',
-        'chance_upper', 'check_code', 'check_shapes', 'code_length', 'code_next_atom', 'code_sets', 'code_signals',
-        'code_work', 'coefficients_for', 'decode_code', 'encode_code', 'expected_octave', 'join_magnitude', 'levels_of',
-        'raw_bits', 'read_sizes', 'repeated', 'set_tails', 'split_magnitude', 'step_number', 'stream_bits', 'use_odds',
-        'usual_size', 'walk_code'],
+        'ContextTables', 'FloatModel', 'LARGEST_STEP', 'LevelModel', 'MAGNITUDES', 'MOST_LEVELS', 'NoModel', 'SLOTS',
+        'SMALLEST_STEP', 'TINY', 'canonical', 'chance_upper', 'check_code', 'check_shapes', 'code_length',
+        'code_next_atom', 'code_sets', 'code_signals', 'code_work', 'coefficients_for', 'decode_code', 'encode_code',
+        'expected_octave', 'join_magnitude', 'levels_of', 'raw_bits', 'read_sizes', 'repeated', 'set_tails',
+        'split_magnitude', 'step_number', 'stream_bits', 'use_odds', 'usual_size', 'walk_code'],
     'dictionary': [
         'DictionaryLearning', 'check_bottleneck', 'check_patches', 'check_sparse', 'from_patches', 'quantize_code',
         'step_size', 'to_levels', 'to_patches'],
@@ -35,7 +35,7 @@ names = {
         'recursive_scores', 'refine', 'slot_of', 'solve_upper', 'subtract_atoms', 'support', 'take', 'to_unit_length',
         'without_chosen', 'write_code'],
     'ksvd': [
-        'KSVDDictionaryLearning', 'check_updates', 'check_used', 'online_step', 'residual_sums'],
+        'KSVDDictionaryLearning', 'check_updates', 'check_used', 'online_step', 'residual_sums', 'uses_of'],
     'learning': [
         'LEARNERS', 'OnlineLearner', 'STARTS', 'accumulate', 'atoms_from_clusters', 'atoms_from_signals', 'batch_pass',
         'check_learning', 'compiled_sweep', 'descend', 'entries_by_atom', 'first_atoms', 'leading_direction',
