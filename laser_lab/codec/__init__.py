@@ -13,7 +13,7 @@ names = {
         'seal_file', 'split_header'],
     'build': [
         'CompressAIConfig', 'build_codec', 'codec_checkpoint', 'codec_from', 'compressai_model', 'first_reaching',
-        'load_codec', 'num_parameters', 'widths_for'],
+        'kmac_per_pixel', 'load_codec', 'num_parameters', 'widths_for'],
     'coders': [
         'ARITHMETIC', 'Codec', 'FLOATS', 'LearnedCodec', 'LlcCodec', 'PillowCodec', 'codec_of_file', 'latent_stride',
         'named_codec', 'pack_strings', 'pillow_options', 'read_llc', 'to_picture', 'unpack_strings', 'write_llc'],
@@ -83,8 +83,8 @@ names = {
         'BAND_BITS', 'BandLayers', 'BottleneckCoder', 'ExactBandLayers', 'GAUSSIAN', 'JoinBands', 'LARGEST_DEVIATION',
         'LEVELS', 'LOWEST', 'NOT_THEIRS', 'SliceCoder', 'SplitBands', 'SupportGate', 'THEIR_OWN', 'WECONV_MULTIPLE',
         'WECONV_RENAMED', 'WECONV_STRIDE', 'WeConvDown', 'WeConvUp', 'WeConvene', 'WeConveneConfig',
-        'bottleneck_tables', 'from_compressai', 'from_official_weconvene', 'join_bands', 'residual_blocks',
-        'split_bands', 'three_convolutions', 'use_loops', 'weconv_analysis', 'weconv_hyper_analysis',
+        'bottleneck_tables', 'from_compressai', 'from_official_weconvene', 'in_float32', 'join_bands',
+        'residual_blocks', 'split_bands', 'three_convolutions', 'use_loops', 'weconv_analysis', 'weconv_hyper_analysis',
         'weconv_hyper_synthesis', 'weconv_synthesis', 'weconvene_constants', 'weconvene_name', 'weconvene_names',
         'weconvene_settings', 'weconvene_small'],
     'weights': [

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BAND_BITS', 'GAUSSIAN', 'LOWEST', 'LARGEST_DEVIATION', 'LEVELS', 'WECONV_STRIDE', 'WECONV_MULTIPLE', 'WECONV_RENAMED',
            'NOT_THEIRS', 'THEIR_OWN', 'use_loops', 'split_bands', 'join_bands', 'SplitBands', 'JoinBands', 'layers',
-           'from_compressai', 'BandLayers', 'ExactBandLayers', 'WeConvDown', 'WeConvUp', 'SupportGate',
+           'from_compressai', 'in_float32', 'BandLayers', 'ExactBandLayers', 'WeConvDown', 'WeConvUp', 'SupportGate',
            'three_convolutions', 'SliceCoder', 'BottleneckCoder', 'bottleneck_tables', 'WeConveneConfig',
            'residual_blocks', 'weconv_analysis', 'weconv_synthesis', 'weconv_hyper_analysis', 'weconv_hyper_synthesis',
            'WeConvene', 'weconvene_small', 'weconvene_name', 'weconvene_names', 'weconvene_constants',
@@ -31,6 +31,7 @@ from .latent import (
 from ..config import ConfigError, choice, listof, preset, refusal, register, within
 from ..transforms.dwt import haar_join, haar_split, run_kernel
 from ..transforms.padding import pad_to_multiple
+from ..units import at_least_float32
 
 # %% ../../nbs/codec/09_weconv.ipynb #76916625
 def use_loops(x:Tensor)->bool:
@@ -41,8 +42,8 @@ def split_bands(x:Tensor # (B, C, H, W), even sides
                )->tuple[Tensor, Tensor]: # low (B, C, H/2, W/2), high (B, 3C, H/2, W/2)
     "Haar bands, the high ones behind each other."
     if not use_loops(x):
-        low, *high = haar_split(x)
-        return low, torch.cat(high, 1)
+        low, *high = haar_split(at_least_float32(x))
+        return low.to(x.dtype), torch.cat(high, 1).to(x.dtype)
     from laser_lab.transforms.dwt_kernels import haar_split_kernel
     b, c, h, w = x.shape
     x, low, high = x.contiguous(), x.new_empty(b, c, h // 2, w // 2), x.new_empty(b, 3 * c, h // 2, w // 2)
@@ -54,7 +55,8 @@ def join_bands(low:Tensor, # (B, C, h, w)
                high:Tensor # (B, 3C, h, w)
               )->Tensor:   # (B, C, 2h, 2w)
     "The inverse and transpose of `split_bands`."
-    if not use_loops(low): return haar_join(low, *high.chunk(3, 1))
+    if not use_loops(low):
+        return haar_join(*(at_least_float32(band) for band in (low, *high.chunk(3, 1)))).to(low.dtype)
     from laser_lab.transforms.dwt_kernels import haar_join_kernel
     b, c, h, w = low.shape
     low, high, x = low.contiguous(), high.contiguous(), low.new_empty(b, c, 2 * h, 2 * w)
@@ -91,6 +93,13 @@ def from_compressai(make, *args # a class or function of CompressAI, its argumen
     device = torch.get_default_device()
     with torch.device('cpu'): return make(*args).to(device)
 
+# %% ../../nbs/codec/09_weconv.ipynb #c4139d11
+def in_float32(module, # called with it
+               x:Tensor # in any precision
+              ):
+    "What a module makes of a tensor, in float32 or wider."
+    with torch.autocast(x.device.type, enabled=False): return module(at_least_float32(x))
+
 # %% ../../nbs/codec/09_weconv.ipynb #917f0ed2
 class BandLayers(nn.Module):
     "A convolution and a (inverse) GDN on the low band, and on the three high bands together."
@@ -105,7 +114,7 @@ class BandLayers(nn.Module):
     def forward(self, x:Tensor # (B, C, H, W), even sides
                )->Tensor:      # (B, C, H, W)
         low, high = SplitBands.apply(x)
-        return JoinBands.apply(self.gdn_low(self.low(low)), self.gdn_high(self.high(high)))
+        return JoinBands.apply(in_float32(self.gdn_low, self.low(low)), in_float32(self.gdn_high, self.high(high)))
 
 # %% ../../nbs/codec/09_weconv.ipynb #21b9d5dd
 BAND_BITS = 40 # digits of a value that is split or joined, with the sign
@@ -292,7 +301,7 @@ class BottleneckCoder(ChannelCoder):
 
     def forward(self, z:Tensor # (B, C, h, w)
                )->dict:        # y_hat (B, C, h, w); likelihoods: y (B, C, h, w)
-        _, likelihoods = self.bottleneck(z)
+        _, likelihoods = in_float32(self.bottleneck, z)
         medians = self.centres()
         return dict(y_hat=medians + round_ste(z - medians), likelihoods=dict(y=likelihoods))
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from .. import metrics
 from ..bits import read_checkpoint
-from ..codec.build import CompressAIConfig, build_codec
+from ..codec.build import CompressAIConfig, build_codec, kmac_per_pixel
 from ..codec.hpcm import MULTIPLE, CodecConfig, HPCMConfig
 from ..codec.latent import LlcModel, make_exact
 from ..codec.subbands import WaveletHPCMConfig
@@ -67,7 +67,8 @@ class CodecRecipe(Recipe):
     implies = dict(data='photo_crops', training='codec')
     columns = {'bpp': ('rate [bit/px]', '.3f', 1), 'psnr': ('PSNR [dB]', '.2f', 1),
                'mse': ('MSE [1e-3]', '.2f', 1e3), 'loss': ('loss', '.3f', 1),
-               'lpips': ('LPIPS', '.4f', 1), 'fid': ('FID', '.2f', 1)}
+               'lpips': ('LPIPS', '.4f', 1), 'fid': ('FID', '.2f', 1),
+               'kmac_per_pixel': ('kMAC/px', '.1f', 1)}
     note = ('Codecs: the rates of the table are what an ideal entropy coder would spend; those above the pictures are '
             'whole files, headers included. PSNR is the mean over the held-out images, clipped to [0, 1]; MSE, and the '
             'loss of bits per pixel plus lambda times 255^2 MSE, are taken before clipping. Spread is the sample '
@@ -233,7 +234,7 @@ def measure_codec(model:nn.Module, # from `build_codec`
 @patch
 def finish(self:CodecRecipe, cfg, folder, model, result):
     state = read_checkpoint(self.checkpoint(folder))['state_dict']
-    return {**result, 'skipped_steps': int(state['skipped'])}
+    return {**result, 'skipped_steps': int(state['skipped']), 'kmac_per_pixel': kmac_per_pixel(model)}
 
 @patch
 def finish(self:LlcRecipe, cfg, folder, model, result):
