@@ -44,8 +44,8 @@ names = {
         'run_folder', 'says_what_is_left', 'schedule_of', 'sigterm_interrupts', 'steps_of', 'stream_of'],
     'transfer': [
         'Fit', 'Frozen', 'begin_with', 'check_parts', 'differences', 'fit_of', 'fitting', 'freeze_except',
-        'frozen_statistics', 'in_short', 'is_below', 'layer_of', 'learning', 'record', 'run_in', 'summary', 'take_over',
-        'tensors_at', 'unheard'],
+        'frozen_statistics', 'in_short', 'is_below', 'is_parameter', 'knows', 'layer_of', 'learning', 'record',
+        'run_in', 'summary', 'take_over', 'tensors_at', 'unheard'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

@@ -136,7 +136,7 @@ def fit(cfg:RunConfig, # what to do
     callbacks = [*callbacks, *still, *seen, *metric_callbacks(cfg)]
     trainer = make_trainer(cfg.training, folder, validate_every, callbacks, extra_loggers(cfg.training, folder))
     if trainer.is_global_zero: begin(cfg, folder)
-    if trainer.is_global_zero and taken: record(taken, cfg.pretrain, folder, unheard(taken, frozen))
+    if trainer.is_global_zero and taken: record(taken, cfg.pretrain, folder, unheard(module.model, taken, frozen))
     trainer.logger.rewind(start)
     if start < total: fit_quietly(trainer, module, stream_of(loader, total, start), val, last if start else None)
     refuse_unfinished(trainer, folder, total)
