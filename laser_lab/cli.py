@@ -90,9 +90,12 @@ def end_with(e:BaseException):
     sys.exit(130)
 
 # %% ../nbs/09_cli.ipynb #27a17cc2
-def is_sweep(argv:list)->bool: # arguments after the verb
-    "Are these several jobs, one after the other in this process?"
-    return bool({'-m', '--multirun'} & set(argv)) and not any(a.startswith('hydra/') for a in argv)
+def is_sweep(argv:list, # arguments after the verb
+             *without   # plugins of Hydra that are not named: 'sweeper', 'launcher'
+            )->bool:
+    "Are these several jobs? Without a plugin as sweeper they are known, without one as launcher they run in this process."
+    named = {word.lstrip('+').partition('=')[0] for word in argv}
+    return bool({'-m', '--multirun'} & named) and not named & {f'hydra/{plugin}' for plugin in without}
 
 class Sweep:
     "The jobs of a sweep: checked together, and told about at the end."
@@ -118,7 +121,7 @@ def sweep_jobs(name, cls, overrides, check=None)->list: # as for `run_hydra`; th
     "Compose and check all jobs."
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    parsed = OverridesParser.create().parse_overrides([o for o in overrides if not o.lstrip('+').startswith('hydra')])
     swept, names = {o.key_or_group for o in parsed if o.is_sweep_override()}, []
     jobs, = BasicSweeper.split_arguments(parsed, None)
     for number, job in enumerate(jobs, 1):
@@ -144,7 +147,8 @@ def run_hydra(name:str,  # verb
     check_words(cls, argv)
     implied = with_implied(cls, typed)[:-len(typed) or None]
     check_overrides(cls, [*implied, *typed])
-    sweep = Sweep(job, sweep_jobs(name, cls, [*implied, *typed], check)) if is_sweep(argv) else None
+    jobs = sweep_jobs(name, cls, [*implied, *typed], check) if is_sweep(argv, 'sweeper') else []
+    sweep = Sweep(job, jobs) if is_sweep(argv, 'sweeper', 'launcher') else None
     store_in_hydra(name, cls, **QUIET)
     sys.argv = [f'laser-lab {name}', *implied, *argv, 'hydra/job_logging=disabled', 'hydra/hydra_logging=disabled']
     def task(composed): return _guarded(sweep or job, cls, composed)
