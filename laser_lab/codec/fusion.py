@@ -123,6 +123,7 @@ def forward(self:ChannelwiseFrequencyGate,
         shape = None if side is None else tuple(side.shape)
         raise refusal('side', shape, 'a tensor for gates with side information, None for others')
     seen = torch.cat([norm(self.pool(x)) for norm, x in zip(self.norms, given)], 1)
+    if ll_hat.dtype.itemsize < 4: seen = seen.to(ll_hat.dtype)
     content = self.network(seen).view(len(ll_hat), *self.log_static.shape)
     return self.exp(self.log_static + self.reach * content)
 

@@ -22,6 +22,7 @@ from .layers import DepthwiseResidual
 from .schedule import coding_steps, one_scale, three_scales
 from ..config import refusal
 from ..transforms.padding import pad_to_multiple
+from ..units import at_least_float32
 
 # %% ../../nbs/codec/05_latent.ipynb #3bec0277
 class Coder(nn.Module):
@@ -294,12 +295,12 @@ def forward(self:LatentCoder,
     refuse_training(self)
     params, inside = self.prepare(y.shape[2:], params, prior, inside)
     target, (h, w) = pad_to_multiple(y, self.scales[0].stride, 'edge'), y.shape[2:]
-    likelihoods = [torch.ones_like(target).flatten(1)]
+    likelihoods = [at_least_float32(torch.ones_like(target)).flatten(1)]
     def code_step(n, step, scales, means):
         residual = mask_outside(target.flatten(1)[:, step.final] - means, step.inside)
         found = self.entropy(residual, scales)
         if step.inside is not None: found = torch.where(step.inside, found, 1.)
-        likelihoods[0] = likelihoods[0].index_copy(1, step.final, found.to(y.dtype))
+        likelihoods[0] = likelihoods[0].index_copy(1, step.final, found.to(likelihoods[0].dtype))
         return means + (round_ste(residual) if self.training else residual.round())
     latents = self.code_steps(params, inside, code_step)
     out = dict(y_hat=latents[-1][..., :h, :w], likelihoods=dict(y=likelihoods[0].reshape(target.shape)[..., :h, :w]))

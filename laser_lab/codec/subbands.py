@@ -471,7 +471,7 @@ def group_factor(self:WaveletHPCM, group:BandGroup, params:dict, known:dict)->Te
     if self.channel_gate is None: return torch.cat(scales).repeat(len(params[group.bands[0]]), 1, 1, 1)
     side = torch.cat([params[name] for name in group.bands], 1)
     gains = self.channel_gate[group.level - 1](known[group.sees[0]], side)
-    return (gains[..., None, None] * torch.stack(scales, 1)).flatten(0, 1)
+    return (gains[..., None, None] * torch.stack(scales, 1)).to(one).flatten(0, 1)
 
 @patch
 def give(self:WaveletHPCM, group:BandGroup, params:dict, known:dict)->Given: # of `side_parameters`; decoded bands by name
