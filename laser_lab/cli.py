@@ -93,7 +93,7 @@ def end_with(e:BaseException):
 def is_sweep(argv:list, # arguments after the verb
              *without   # plugins of Hydra that are not named: 'sweeper', 'launcher'
             )->bool:
-    "Are these several jobs? Without a plugin as sweeper they are known, without one as launcher they run in this process."
+    "Are these several jobs? They are known without a plugin as sweeper, and run here without one as launcher."
     named = {word.lstrip('+').partition('=')[0] for word in argv}
     return bool({'-m', '--multirun'} & named) and not named & {f'hydra/{plugin}' for plugin in without}
 

@@ -55,8 +55,8 @@ names = {
         'official_layers', 'official_name', 'official_names', 'official_settings', 'to_official', 'to_stored_names'],
     'latent': [
         'ChannelCoder', 'Coder', 'FactorizedCoder', 'LatentCoder', 'LlcModel', 'ScaleCoder', 'channel_index',
-        'check_coder', 'make_exact', 'mask_outside', 'place_values', 'prior_network', 'readers_for', 'refuse_training',
-        'writers_for'],
+        'check_coder', 'check_strings', 'make_exact', 'mask_outside', 'place_values', 'prior_network', 'readers_for',
+        'refuse_training', 'writers_for'],
     'layers': [
         'ChannelNorm', 'CrossAttention', 'DepthwiseResidual', 'Exp', 'PartialResidual', 'Pool', 'Residual', 'SLICE',
         'analysis', 'blocks', 'check_attention', 'down', 'from_windows', 'head', 'hyper_analysis', 'hyper_synthesis',

@@ -327,12 +327,10 @@ def _(m:nn.ConvTranspose2d):
     return ExactUp(m.in_channels, m.out_channels, 2, 2)
 
 # %% ../../nbs/codec/04_exact.ipynb #cd494a0d
-def replace_layers(module:nn.Module, # with convolutions and attention; changed in place
-                   only=None         # names of children; None is all
-                  )->nn.Module:      # the same
+def replace_layers(module:nn.Module # with convolutions and attention; changed in place
+              )->nn.Module:     # the same
     "Exchange all layers that sum; grids are not measured yet."
     for name, child in module.named_children():
-        if only is not None and name not in only: continue
         if (twin := exact_twin(child)) is None: replace_layers(child)
         else:
             replace_layers(twin).load_state_dict(child.state_dict(), strict=False)

@@ -19,7 +19,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 
 from .exact import replace_layers
-from .latent import FactorizedCoder, LatentCoder, LlcModel
+from .latent import FactorizedCoder, LatentCoder, LlcModel, check_strings
 from .layers import analysis, hyper_analysis, hyper_synthesis, synthesis
 from .schedule import check_steps
 from ..config import Config, ConfigError, choice, listof, preset, refusal, refuse_unused, register, within
@@ -223,6 +223,7 @@ def decompress(self:HPCM,
                on_step=None  # called after each step with (its number, the latent so far (B, M, h, w) on its grid)
               )->dict:       # x_hat (B, 3, H, W), not clipped; y_hat (B, M, h, w)
     "Decode images; ValueError where the bytes are no images of this model."
+    check_strings(strings, shape)
     z_shape = tuple(-(-n // MULTIPLE) for n in shape)
     z_hat = self.hyper_coder.decompress(strings[1:], z_shape)['y_hat']
     y_shape = tuple(n * MULTIPLE // STRIDE for n in z_shape)

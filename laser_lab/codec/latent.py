@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Coder', 'writers_for', 'readers_for', 'ChannelCoder', 'channel_index', 'FactorizedCoder', 'ScaleCoder',
            'refuse_training', 'LatentCoder', 'check_coder', 'prior_network', 'place_values', 'mask_outside', 'LlcModel',
-           'make_exact']
+           'check_strings', 'make_exact']
 
 # %% ../../nbs/codec/05_latent.ipynb #7f4973e0
 import torch
@@ -367,6 +367,16 @@ class LlcModel(nn.Module):
               )->bool: # whether they were made
         "Make the coding tables, as CompressAI's models do."
         return any([coder.update(force) for coder in self.coders().values()])
+
+# %% ../../nbs/codec/05_latent.ipynb #a289c12b
+def check_strings(strings, # as from `compress` of an `LlcModel`
+                  shape    # (H, W) of the images
+                 ):
+    "Refuse what is no batch of coded images, before anything is decoded."
+    counts = [len(part) for part in strings]
+    if len(counts) != 2 or counts[0] != counts[-1] or not counts[0]:
+        raise refusal('strings', counts, '[n, n]: latent and side information of n images', what='counts')
+    if len(shape) != 2 or min(shape) < 1: raise refusal('shape', tuple(shape), '(H, W), at least (1, 1)')
 
 # %% ../../nbs/codec/05_latent.ipynb #278439d8
 @patch

@@ -25,7 +25,7 @@ from .exact import Grid, replace_layers
 from .fusion import (
     AdaptiveQuantization, ChannelwiseFrequencyGate, FrequencyAttentionFusion, LLContextEncoder)
 from .hpcm import HPCM, HPCMConfig, check_batch
-from .latent import FactorizedCoder, LatentCoder, LlcModel
+from .latent import FactorizedCoder, LatentCoder, LlcModel, check_strings
 from ..bits import Reader, Writer
 from .layers import Residual, blocks, down, head, hyper_analysis, hyper_synthesis, stem, up
 from .start import (
@@ -577,6 +577,14 @@ def compress(self:WaveletHPCM,
     coded = dict(strings=[[w.to_bytes() for w in writers], *side['strings']], shape=size)
     return coded | dict(y_hat=self.join(known)) if return_latent else coded
 
+# %% ../../nbs/codec/11_subbands.ipynb #9b96d5ef
+@patch
+def without(self:WaveletHPCM, known:dict, keep)->dict: # decoded bands by name; names of those that stay
+    "Decoded bands of which the others are 0; a low band that is put together follows."
+    found = {name: band if name in keep else torch.zeros_like(band) for name, band in known.items()}
+    if self.cfg.levels == 1: return found
+    return found | dict(ll=self.bands.inverse([found[f'{name}2'] for name in BAND_KINDS]))
+
 # %% ../../nbs/codec/11_subbands.ipynb #71cc038e
 @patch
 @torch.no_grad()
@@ -586,6 +594,7 @@ def decompress(self:WaveletHPCM,
                keep=None # names of the bands that the image is made of; None is all
               )->dict:     # x_hat (B, 3, H, W), not clipped; y_hat (B, M, H/s, W/s)
     "Decode images; ValueError where the bytes are no images of this model."
+    check_strings(strings, shape)
     grid = [-(-n // self.multiple()) for n in shape]
     z_hat = self.hyper_coder.decompress(strings[1:], grid)['y_hat']
     readers = [Reader(s) for s in strings[0]]
@@ -596,7 +605,8 @@ def decompress(self:WaveletHPCM,
         out = self.band_coders[group.coder].decompress(None, size, given.params, given.prior, inside, readers=rows)
         return out['y_hat']
     known = self.code_bands(z_hat, code)
-    y_hat = self.join({name: band if keep is None or name in keep else 0 * band for name, band in known.items()})
+    if keep is not None: known = self.without(known, keep)
+    y_hat = self.join(known)
     return dict(x_hat=self.synthesize(y_hat, shape), y_hat=y_hat)
 
 # %% ../../nbs/codec/11_subbands.ipynb #270684c3

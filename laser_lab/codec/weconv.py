@@ -26,7 +26,7 @@ from .exact import ExactGDN, Grid, exact_twin, replace_layers
 from .entropy import (
     EntropyModel, Tables, decode_residuals, encode_residuals, round_ste, scale_table, table_index)
 from .hpcm import LlcConfig, check_batch, check_names, load_official, to_official
-from .latent import (
+from .latent import (check_strings, 
     ChannelCoder, LlcModel, ScaleCoder, mask_outside, readers_for, refuse_training, writers_for)
 from ..config import ConfigError, choice, listof, preset, refusal, register, within
 from ..transforms.dwt import haar_join, haar_split, run_kernel
@@ -466,6 +466,7 @@ def compress(self:WeConvene,
 def decompress(self:WeConvene, strings, shape # as from `compress`
               )->dict: # x_hat (B, 3, H, W), not clipped; y_hat (B, 4M, h, w), the low band first
     "Decode images; ValueError where the bytes are no images of this model."
+    check_strings(strings, shape)
     grid, readers = tuple(-(-n // WECONV_MULTIPLE) for n in shape), readers_for(strings)
     z_hat = self.hyper_coder.decompress(strings[1:], grid)['y_hat']
     params = self.h_mean_s(z_hat), self.h_scale_s(z_hat)
