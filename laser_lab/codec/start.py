@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from .context import SpatialPrior
 from .entropy import BETA
-from .latent import LatentCoder
-from .hpcm import HPCM
+from .latent import LatentCoder, LlcModel
 from .layers import CrossAttention, Residual
 
 # %% ../../nbs/codec/08_start.ipynb #33d878ed
@@ -150,7 +149,7 @@ def fit_side_information(model:nn.Module, y:Tensor): # changed in place; its lat
 
 @fit_side_information.register
 @torch.no_grad()
-def _(model:HPCM, y):
+def _(model:LlcModel, y): # with `h_s` and `latent_coder`, as HPCM
     zero_residuals(model.h_s)
     pass_side_information(model.latent_coder)
     fit_scales(resampling(model.h_s)[-1], matching_scale(y))
