@@ -115,6 +115,9 @@ class Reader:
         found, some = np.zeros_like(values), bits > 0
         found[some] = self.read(raw_model(), 2**bits[some].astype(np.int32))
         return found
+    def check_end(self):
+        "Refuse bytes that are left when everything has been read; from two words on they are noticed."
+        if not self.coder.maybe_exhausted(): raise ValueError('data: bytes are left behind the last symbol')
 
 # %% ../nbs/02_bits.ipynb #a934158d
 class Meter:

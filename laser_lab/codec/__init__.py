@@ -50,13 +50,14 @@ names = {
         'apply_gains', 'logarithms', 'undo_gains'],
     'hpcm': [
         'CodecConfig', 'EMPTY', 'HPCM', 'HPCMConfig', 'LlcConfig', 'MULTIPLE', 'RENAMED', 'STORED_NAMES', 'STRIDE',
-        'THEIR_TABLES', 'check_batch', 'check_names', 'from_official', 'from_stored_names', 'hpcm_base', 'hpcm_large',
-        'hpcm_small', 'latent_coder_of', 'load_official', 'official_adaptor', 'official_adaptors', 'official_blocks',
-        'official_layers', 'official_name', 'official_names', 'official_settings', 'to_official', 'to_stored_names'],
+        'THEIR_TABLES', 'check_batch', 'check_images', 'check_names', 'from_official', 'from_stored_names', 'hpcm_base',
+        'hpcm_large', 'hpcm_small', 'latent_coder_of', 'load_official', 'official_adaptor', 'official_adaptors',
+        'official_blocks', 'official_layers', 'official_name', 'official_names', 'official_settings', 'to_official',
+        'to_stored_names'],
     'latent': [
         'ChannelCoder', 'Coder', 'FactorizedCoder', 'LatentCoder', 'LlcModel', 'ScaleCoder', 'channel_index',
-        'check_coder', 'check_strings', 'make_exact', 'mask_outside', 'place_values', 'prior_network', 'readers_for',
-        'refuse_training', 'writers_for'],
+        'check_coder', 'check_ends', 'check_strings', 'make_exact', 'mask_outside', 'place_values', 'prior_network',
+        'readers_for', 'refuse_training', 'writers_for'],
     'layers': [
         'ChannelNorm', 'CrossAttention', 'DepthwiseResidual', 'Exp', 'PartialResidual', 'Pool', 'Residual', 'SLICE',
         'analysis', 'blocks', 'check_attention', 'down', 'from_windows', 'head', 'hyper_analysis', 'hyper_synthesis',

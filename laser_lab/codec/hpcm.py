@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['STRIDE', 'MULTIPLE', 'STORED_NAMES', 'RENAMED', 'THEIR_TABLES', 'EMPTY', 'CodecConfig', 'LlcConfig', 'HPCMConfig',
            'HPCM', 'latent_coder_of', 'to_stored_names', 'from_stored_names', 'hpcm_base', 'hpcm_large', 'hpcm_small',
-           'check_batch', 'official_name', 'official_adaptor', 'official_names', 'to_official', 'check_names',
-           'from_official', 'load_official', 'official_layers', 'official_blocks', 'official_adaptors',
+           'check_images', 'check_batch', 'official_name', 'official_adaptor', 'official_names', 'to_official',
+           'check_names', 'from_official', 'load_official', 'official_layers', 'official_blocks', 'official_adaptors',
            'official_settings']
 
 # %% ../../nbs/codec/06_hpcm.ipynb #cb0575d8
@@ -175,6 +175,19 @@ def synthesize(self:HPCM, y_hat:Tensor, # (B, M, h, w)
     "The image of a latent."
     return self.g_s(y_hat.to(self.g_s[0].weight.dtype))[:, :, :shape[0], :shape[1]]
 
+# %% ../../nbs/codec/06_hpcm.ipynb #f5c86f71
+def check_images(x:Tensor): # what a codec is given
+    "Refuse what has no form of a batch of images."
+    if x.ndim != 4 or x.shape[1] != 3 or not x.numel():
+        raise refusal('x', tuple(x.shape), '(B, 3, H, W), none of them 0', what='shape')
+    if not x.is_floating_point(): raise refusal('x', x.dtype, 'floats', what='dtype')
+
+def check_batch(x:Tensor): # what is to be encoded
+    "Refuse what is no batch of images, and values that are not finite."
+    check_images(x)
+    if count := int((~x.isfinite()).sum()):
+        raise refusal('x', count, 0, what='number of values that are not finite')
+
 # %% ../../nbs/codec/06_hpcm.ipynb #6e0df0fa
 @patch
 def forward(self:HPCM,
@@ -182,21 +195,13 @@ def forward(self:HPCM,
             return_latents:bool=False # also return the latent as it is known after each grid, coarse to fine
            )->dict:                   # x_hat (B, 3, H, W); likelihoods: y (B, M, h, w), z (B, N, h/4, w/4), 1 outside of the image; latents
     "Reconstruction and likelihoods."
+    check_images(x)
     y = self.g_a(pad_to_multiple(x, MULTIPLE, self.cfg.padding))
     side = self.hyper_coder(self.h_a(y))
     out = self.latent_coder(y, self.h_s(side['y_hat']), inside=self.inside(x.shape[2:]), return_latents=True)
     likelihoods = dict(y=out['likelihoods']['y'], z=side['likelihoods']['y'])
     out = dict(x_hat=self.synthesize(out['y_hat'], x.shape[2:]), likelihoods=likelihoods, latents=out['latents'])
     return out if return_latents else dict(x_hat=out['x_hat'], likelihoods=likelihoods)
-
-# %% ../../nbs/codec/06_hpcm.ipynb #f5c86f71
-def check_batch(x:Tensor): # what is to be encoded
-    "Refuse what is no batch of images."
-    if x.ndim != 4 or x.shape[1] != 3 or not x.numel():
-        raise refusal('x', tuple(x.shape), '(B, 3, H, W), none of them 0', what='shape')
-    if not x.is_floating_point(): raise refusal('x', x.dtype, 'floats', what='dtype')
-    if count := int((~x.isfinite()).sum()):
-        raise refusal('x', count, 0, what='number of values that are not finite')
 
 # %% ../../nbs/codec/06_hpcm.ipynb #433db025
 @patch

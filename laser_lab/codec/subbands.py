@@ -24,8 +24,8 @@ from torch.nn import functional as F
 from .exact import Grid, replace_layers
 from .fusion import (
     AdaptiveQuantization, ChannelwiseFrequencyGate, FrequencyAttentionFusion, LLContextEncoder)
-from .hpcm import HPCM, HPCMConfig, check_batch
-from .latent import FactorizedCoder, LatentCoder, LlcModel, check_strings
+from .hpcm import HPCM, HPCMConfig, check_batch, check_images
+from .latent import FactorizedCoder, LatentCoder, LlcModel, check_ends, check_strings
 from ..bits import Reader, Writer
 from .layers import Residual, blocks, down, head, hyper_analysis, hyper_synthesis, stem, up
 from .start import (
@@ -544,6 +544,7 @@ def synthesize(self:WaveletHPCM, y_hat:Tensor, size)->Tensor: # (B, M, H/s, W/s)
 @patch
 def analyze(self:WaveletHPCM, x:Tensor)->tuple: # (B, 3, H, W); bands by name, side information z
     "Bands of the latent, and side information."
+    check_images(x)
     bands = self.split(self.g_a(pad_to_multiple(x, self.multiple(), self.cfg.padding)))
     return bands, self.h_a(torch.cat([bands[name] for name in BAND_KINDS], 1))
 
@@ -618,6 +619,7 @@ def decompress(self:WaveletHPCM,
         out = self.band_coders[group.coder].decompress(None, size, given.params, given.prior, inside, readers=rows)
         return out['y_hat']
     known = self.code_bands(z_hat, code)
+    check_ends(readers)
     if keep is not None: known = self.without(known, keep)
     y_hat = self.join(known)
     return dict(x_hat=self.synthesize(y_hat, shape), y_hat=y_hat)

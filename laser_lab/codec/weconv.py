@@ -25,8 +25,8 @@ from ..bits import PRECISION
 from .exact import ExactGDN, Grid, exact_twin, replace_layers
 from .entropy import (
     EntropyModel, Tables, decode_residuals, encode_residuals, round_ste, scale_table, table_index)
-from .hpcm import LlcConfig, check_batch, check_names, load_official, to_official
-from .latent import (check_strings, 
+from .hpcm import LlcConfig, check_batch, check_images, check_names, load_official, to_official
+from .latent import (check_ends, check_strings, 
     ChannelCoder, LlcModel, ScaleCoder, mask_outside, readers_for, refuse_training, writers_for)
 from ..config import ConfigError, choice, listof, preset, refusal, register, within
 from ..transforms.dwt import haar_join, haar_split, run_kernel
@@ -282,12 +282,14 @@ def decompress(self:SliceCoder,
                readers:list=None # a `Reader` for each latent of the batch, of which others have read before; None makes them
               )->dict: # y_hat (B, C, h, w)
     "Decode latents; ValueError where the bytes are no latents of this coder."
-    tables, readers = self.entropy.tables(), readers_for(strings, readers)
+    tables, own = self.entropy.tables(), readers_for(strings, readers)
     def code_slice(n, mean, deviation):
         kept = None if inside is None else inside.expand(mean.shape[1:]).flatten()
         index = table_index(GAUSSIAN * deviation, self.thresholds).flatten(1)
-        return mean + decode_residuals(readers, index, tables, kept).view(mean.shape).to(mean)
-    return dict(y_hat=self.code_slices(means, scales, prior, code_slice))
+        return mean + decode_residuals(own, index, tables, kept).view(mean.shape).to(mean)
+    y_hat = self.code_slices(means, scales, prior, code_slice)
+    if readers is None: check_ends(own)
+    return dict(y_hat=y_hat)
 
 # %% ../../nbs/codec/09_weconv.ipynb #394fb8d7
 class BottleneckCoder(ChannelCoder):
@@ -413,6 +415,7 @@ def inside(self:WeConvene, size, grid, device)->Tensor|None: # (H, W) of the ima
 @patch
 def analyze(self:WeConvene, x:Tensor)->tuple: # (B, 3, H, W); low (B, M, h, w), high (B, 3M, h, w), z
     "Bands of the latent, and side information."
+    check_images(x)
     low, high = SplitBands.apply(self.g_a(pad_to_multiple(x, WECONV_MULTIPLE, self.cfg.padding)))
     return low, high, self.h_a(torch.cat([low, high], 1))
 
@@ -473,6 +476,7 @@ def decompress(self:WeConvene, strings, shape # as from `compress`
     inside = self.inside(shape, params[0].shape[2:], z_hat.device)
     low = self.low_coder.decompress(None, *params, inside=inside, readers=readers)['y_hat']
     high = self.high_coder.decompress(None, *params, low, inside, readers)['y_hat']
+    check_ends(readers)
     return dict(x_hat=self.synthesize(low, high, shape), y_hat=torch.cat([low, high], 1))
 
 # %% ../../nbs/codec/09_weconv.ipynb #71fb751e
