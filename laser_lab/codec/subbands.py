@@ -630,6 +630,17 @@ def shortcut_loss(self:WaveletHPCM)->Tensor: # scalar
     "What is added to the loss of a model with shortcuts."
     return .1 * (orthonormality_loss(self.g_a) + orthonormality_loss(self.g_s))
 
+# %% ../../nbs/codec/11_subbands.ipynb #23eb70f8
+@patch
+@torch.no_grad()
+def band_values(self:WaveletHPCM)->dict: # 'step_ll', ..., 'gate_lh', ... -> scalar; empty below phase 4
+    "Steps and gates as they are now."
+    steps = {} if self.adaptive_quant is None else self.adaptive_quant.get_deltas()
+    found = {f'step_{name}': step for name, step in steps.items()}
+    for level, gate in enumerate(self.channel_gate or (), 1):
+        found |= {f'gate_{name}': gain for name, gain in zip(high_bands(level), gate.static.mean(1))}
+    return found
+
 # %% ../../nbs/codec/11_subbands.ipynb #6a1a78de
 @fit_side_information.register
 @torch.no_grad()

@@ -312,7 +312,7 @@ def levels_of(values:np.ndarray,  # (N, S) float32
     "The whole numbers that, multiplied by the step, give these values."
     levels = np.rint(values.astype(np.float64) / step)
     wrong = values[(levels.astype(np.float32) * np.float32(step) != values) | (np.abs(levels) > MOST_LEVELS)]
-    if len(wrong): raise refusal('values', float(wrong[0]), f'up to 2**24 times the step {step}')
+    if len(wrong): raise refusal('values', float(wrong[0]), f'whole multiples of the step {step}, up to 2**24 of it')
     return levels.astype(np.int64)
 
 # %% ../../nbs/sparse/04_coding.ipynb #413dfcfb

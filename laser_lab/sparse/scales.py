@@ -71,8 +71,8 @@ class GaussianScales(Bottleneck):
                  stride:int=4  # pixels of the image per step of the finest map
                 ):
         super().__init__()
-        for name, value in dict(num_scales=num_scales, embedding_dim=embedding_dim, stride=stride).items():
-            check_whole(name, value)
+        whole = dict(num_scales=num_scales, embedding_dim=embedding_dim, num_hiddens=num_hiddens, stride=stride)
+        for name, value in whole.items(): check_whole(name, value)
         self.embedding_dim, self.rate_weight, self.pixels_per_step = embedding_dim, rate_weight, stride**2
         self.num_embeddings, self.channels = num_scales * embedding_dim, [embedding_dim] * num_scales
         self.first = nn.Parameter(torch.zeros(1, 2 * embedding_dim, 1, 1))
@@ -199,8 +199,8 @@ def compress(self:GaussianScales,
 def split_stream(self:GaussianScales, body, most): # shape of the coarsest map, largest magnitudes, checksum, the rest
     shape, at = read_shape(body, 0, most)
     (*largest, checksum), at = read_numbers(body, at, len(self.predictions) + 2)
-    if len(shape) != 4 or shape[1] != self.embedding_dim or not prod(shape):
-        raise refusal('data', shape, f'(B, {self.embedding_dim}, h, w), none of them 0', what='shape')
+    if len(shape) != 4 or shape[1] != self.embedding_dim or not prod(shape[1:]):
+        raise refusal('data', shape, f'(B, {self.embedding_dim}, h, w), h and w not 0', what='shape')
     if not all(1 <= n <= LARGEST for n in largest):
         raise refusal('data', largest, f'1 to {LARGEST}', what='largest magnitudes')
     check_work(body[at:], _work(prod(shape) * sum(4**level for level in range(len(largest)))), shape)

@@ -84,6 +84,9 @@ class CodecRecipe(Recipe):
     def aux_loss(self, model:nn.Module)->Tensor|None: # fits what the loss does not reach; None if there is nothing
         return None
 
+    def logged(self, model:nn.Module)->dict: # numbers of the model itself that belong into a row of the log
+        return {}
+
 # %% ../../nbs/training/06_codec.ipynb #38a2409c
 class LlcRecipe(CodecRecipe):
     "Codecs that write .llc files: weights for coding beside the checkpoint."
@@ -103,6 +106,7 @@ class WaveletHPCMRecipe(HPCMRecipe):
     def latent_channels(self, model): return [model.cfg.latent_channels] * (model.cfg.levels + 1)
     def prepare(self, module, loader): prepare_codec(module, loader, module.model.multiple())
     def aux_loss(self, model): return model.shortcut_loss() if model.cfg.shortcut else None
+    def logged(self, model): return model.band_values()
 
 class WeConveneRecipe(LlcRecipe):
     "WeConvene, whose entropy bottleneck has an auxiliary loss too."
@@ -150,7 +154,7 @@ def training_step(self:CodecModule, batch, batch_idx):
     losses = self.losses_of(batch)
     if (self.global_step + 1) % self.log_every == 0:
         rate = self.trainer.optimizers[0].param_groups[0]['lr']
-        rows = {**losses, 'skipped': self.skipped.float(), 'learning_rate': rate}
+        rows = {**losses, **self.recipe.logged(self.model), 'skipped': self.skipped.float(), 'learning_rate': rate}
         shown = {f'train/{k}': v.detach() if isinstance(v, Tensor) else v for k, v in rows.items()}
         self.log_dict(shown, sync_dist=True)
     self.log('loss', losses['loss'].detach(), prog_bar=True, logger=False)
