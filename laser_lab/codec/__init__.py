@@ -13,7 +13,7 @@ names = {
         'seal_file', 'split_header'],
     'build': [
         'CompressAIConfig', 'build_codec', 'codec_checkpoint', 'codec_from', 'compressai_model', 'first_reaching',
-        'kmac_per_pixel', 'load_codec', 'num_parameters', 'widths_for'],
+        'kmac_per_pixel', 'load_codec', 'num_parameters', 'register_codec', 'widths_for'],
     'coders': [
         'ARITHMETIC', 'Codec', 'FLOATS', 'LearnedCodec', 'LlcCodec', 'PillowCodec', 'codec_of_file', 'latent_stride',
         'named_codec', 'pack_strings', 'pillow_options', 'read_llc', 'to_picture', 'unpack_strings', 'write_llc'],
