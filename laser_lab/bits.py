@@ -103,11 +103,14 @@ class Reader:
     "Range decoder: ignores the symbols it is given, except for their number, and returns what it decodes."
     def __init__(self, data:bytes):
         import constriction
-        self.coder = constriction.stream.queue.RangeDecoder(bytes_to_words(data))
+        self.last, self.begun = bytes(data[-1:]), False # for `check_end`
+        self.coder = constriction.stream.queue.RangeDecoder(np.append(bytes_to_words(data), np.uint32(0)))
     def read(self, *model):
-        try: return self.coder.decode(*model).astype(np.int64)
+        try: found = self.coder.decode(*model).astype(np.int64)
         except AssertionError as e:
             raise ValueError('data: its bytes are not the code of anything under this model') from e
+        if found.size: self.begun = True
+        return found
     def symbols(self, symbols, frequency):
         return self.read(symbol_model(frequency), len(symbols)) if len(frequency) > 1 else np.zeros_like(symbols)
     def flags(self, flags, probability): return self.read(flag_model(), probability).astype(bool)
@@ -116,8 +119,9 @@ class Reader:
         found[some] = self.read(raw_model(), 2**bits[some].astype(np.int32))
         return found
     def check_end(self):
-        "Refuse bytes that are left when everything has been read; from two words on they are noticed."
-        if not self.coder.maybe_exhausted(): raise ValueError('data: bytes are left behind the last symbol')
+        "Refuse bytes that are left when everything has been read, as well as zeros that a `Writer` leaves out."
+        complete = self.coder.maybe_exhausted() and self.last != b'\0'
+        if not complete or self.last and not self.begun: raise ValueError('data: bytes are left behind the last symbol')
 
 # %% ../nbs/02_bits.ipynb #a934158d
 class Meter:
