@@ -18,13 +18,15 @@ from torch.nn import functional as F
 from .layers import LAYOUTS, ScaleDecoder, ScaleEncoder
 from ..bits import (decode_symbols, encode_symbols, model_config, model_tensors, model_with, read_checkpoint,
                             read_numbers, seal, symbol_bits, unseal, write_numbers)
-from ..config import (Config, ConfigError, choice, entry_for, is_a, listof, refusal, refuse_unused, register,
-                              to_preset, used_values, within)
-from ..sparse.bottleneck import Bottleneck, all_finite, check_finite, mean_squared_error, snapshot
+from ..config import (Config, ConfigError, check_type, check_whole, choice, entry_for, is_a, listof, refusal,
+                              refuse_unused, register, to_preset, used_values, within)
+from ..sparse.bottleneck import (
+    Bottleneck, all_finite, check_axes, check_finite, check_latents, mean_squared_error, snapshot)
 from ..sparse.dictionary import DictionaryLearning
 from ..sparse.ksvd import KSVDDictionaryLearning
 from ..sparse.scales import GaussianScales
 from ..sparse.vq import ResidualVectorQuantizer, VectorQuantizer
+from ..transforms.dwt import check_scales
 from ..transforms.padding import pad_to_multiple
 
 # %% ../../nbs/autoencoders/02_models.ipynb #1d72dc6b
@@ -200,10 +202,20 @@ def check_image(self:Autoencoder,
                 x:Tensor # (B, C, H, W) in [0, 1]
                ):
     "Refuse what is not a batch of images; the batch may be empty, an image may not."
+    check_type('x', x, Tensor)
     if x.ndim != 4 or x.shape[1] != self.cfg.in_channels or 0 in x.shape[2:]:
         raise refusal('x', tuple(x.shape), f'(B, {self.cfg.in_channels}, H, W), H and W 1 or more', what='shape')
     if not x.dtype.is_floating_point:
         raise refusal('x', x.dtype, 'a floating-point type, values from 0 to 1', what='dtype', error=TypeError)
+
+@patch
+def check_latent(self:Autoencoder,
+                 z_q:Tensor, # (B, embedding_dim, h, w)
+                 name:str='z_q' # what to call it in a message
+                ):
+    "Refuse what is no latent image of the decoder; the batch may be empty, a latent image may not."
+    check_latents(z_q, self.cfg.embedding_dim, name)
+    if 0 in z_q.shape[2:]: raise refusal(name, tuple(z_q.shape), 'h and w 1 or more', what='shape')
 
 # %% ../../nbs/autoencoders/02_models.ipynb #b6e68c4a
 @patch
@@ -226,6 +238,7 @@ def encode(self:Autoencoder,
 def decode(self:Autoencoder,
            z_q:Tensor # (B, embedding_dim, h, w) quantized latent image
           )->Tensor:  # (B, C, H, W), around [0, 1]
+    self.check_latent(z_q)
     x = self.decoder(_in_precision_of(self.decoder, z_q))
     mean, std = self.statistics(x)
     return x * std + mean
@@ -284,7 +297,9 @@ class VQVAE(Autoencoder):
                            )->Tensor:             # (B, C, H*stride, W*stride)
         "The image of a sequence of tokens."
         q = self.cfg.num_quantizers
-        if min(H, W) < 0 or indices.shape[1:] != (q * H * W,):
+        check_type('indices', indices, Tensor)
+        for name, value in dict(H=H, W=W).items(): check_whole(name, value)
+        if indices.shape[1:] != (q * H * W,):
             raise refusal('indices', tuple(indices.shape), f'(B, {q * H * W}) for H={H}, W={W}', what='shape')
         grid = (H, W) if q == 1 else (q, H, W)
         return self.decode(self.bottleneck.decode(indices.view(len(indices), *grid)))
@@ -341,6 +356,10 @@ class Hierarchical(Autoencoder):
 
     @property
     def rate_weight(self): return self.cfg.rate_weight
+
+    def check_latent(self, z_q):
+        check_scales(z_q, self.latent_channels, 'z_q')
+        for level, m in enumerate(z_q): Autoencoder.check_latent(self, m, f'z_q[{level}]')
 
 # %% ../../nbs/autoencoders/02_models.ipynb #3f0e279e
 MODELS = {}
@@ -410,6 +429,7 @@ def decode(self:IntegerBottleneck,
            code:list # [(B, K, h, w)], as from `encode`
           )->Tensor: # (B, D, H, W)
     "The latent image that integers stand for."
+    check_type('code', code, list, tuple)
     shapes, wanted = [tuple(k.shape) for k in code], f'[(B, {self.num_embeddings}, h, w)]'
     if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][1] != self.num_embeddings:
         raise refusal('code', shapes, wanted, what='shapes')

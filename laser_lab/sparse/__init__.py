@@ -11,8 +11,9 @@ names = {
         'denoise', 'guaranteed_sparsity', 'kept_share', 'mutual_coherence', 'overcomplete_dct', 'patch_pixels',
         'patch_starts', 'split_mean', 'structured_patches', 'support_stability', 'usage_entropy'],
     'bottleneck': [
-        'Bottleneck', 'NonFiniteError', 'ON_NONFINITE', 'all_finite', 'check_finite', 'check_indices', 'check_latents',
-        'check_refusal', 'flags_and_state', 'keep_precision', 'mean_squared_error', 'snapshot', 'transaction'],
+        'Bottleneck', 'NonFiniteError', 'ON_NONFINITE', 'all_finite', 'check_axes', 'check_finite', 'check_indices',
+        'check_latents', 'check_refusal', 'check_size', 'flags_and_state', 'keep_precision', 'mean_squared_error',
+        'snapshot', 'squares_add_up', 'transaction'],
     'coding': [
         'ContextTables', 'FloatModel', 'LARGEST_STEP', 'LevelModel', 'MAGNITUDES', 'MOST_LEVELS', 'NoModel', 'SLOTS',
         'SMALLEST_STEP', 'TINY', 'canonical', 'chance_upper', 'check_code', 'check_shapes', 'code_length',

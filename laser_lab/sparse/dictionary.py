@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from torch import Tensor
 
-from ..config import check_whole, refusal
+from ..config import check_type, check_whole, refusal
 from .bottleneck import (
     Bottleneck, check_finite, check_indices, check_latents, mean_squared_error, transaction)
 from .coding import canonical, code_length, decode_code, encode_code
@@ -201,8 +201,7 @@ def check_sparse(code:SparseCode,  # to be decoded
                  num_atoms:int  # K
                 ):
     "Refuse a sparse code without a grid, of another grid's size, or with atoms that do not exist."
-    if not isinstance(code, SparseCode):
-        raise refusal('code', type(code).__name__, 'SparseCode', what='type', error=TypeError)
+    check_type('code', code, SparseCode)
     if code.indices.ndim != 2 or code.indices.shape != code.values.shape:
         shapes = tuple(code.indices.shape), tuple(code.values.shape)
         raise refusal('code', shapes, 'both (N, S)', what='shapes of indices and values')
@@ -276,6 +275,7 @@ def bits(self:DictionaryLearning,
          code:SparseCode  # as from `forward` or `encode`
         )->float:  # bits
     "Length of the compressed code, without writing it; without `coef_bits`, coefficients cost 32 bits each."
+    check_sparse(code, self.num_embeddings)
     return code_length(code, self.num_embeddings, self.step())
 
 @patch
@@ -283,6 +283,7 @@ def compress(self:DictionaryLearning,
              code:SparseCode  # as from `forward` or `encode`
             )->bytes:
     "The code as bytes; they hold its shape and a checksum."
+    check_sparse(code, self.num_embeddings)
     return encode_code(code, self.num_embeddings, self.step())
 
 @patch

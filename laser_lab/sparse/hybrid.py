@@ -17,7 +17,7 @@ from torch import Tensor
 from ..bits import (decode_symbols, encode_symbols, read_number, symbol_bits, symbols_header,
                             write_numbers)
 from ..config import check_whole, refusal, renamed
-from .bottleneck import check_finite, transaction
+from .bottleneck import check_axes, check_finite, transaction
 from .dictionary import from_patches
 from .ksvd import KSVDDictionaryLearning
 from .learning import learn_dictionary
@@ -255,13 +255,15 @@ def check_tokens(self:HybridQuantizer,
             raise refusal('indices', value, f'0 to {size - 1}', where=f'at position {position}', what=kind)
 
 @patch
+def check_shape(self:HybridQuantizer, code): # of a code, (B, S+Q, h, w)
+    check_axes('code', code, ('B', len(self.token_sizes()), 'h', 'w'))
+
+@patch
 def decode(self:HybridQuantizer,
            code:Tensor  # (B, S+Q, h, w), as from `encode`
           )->Tensor:  # (B, D, H, W) float32
     "The map that the tokens stand for."
-    width = len(self.token_sizes())
-    if code.ndim != 4 or code.shape[1] != width:
-        raise refusal('code', tuple(code.shape), f'(B, {width}, h, w)', what='shape')
+    self.check_shape(code)
     if code.dtype.is_floating_point: raise refusal('code', code.dtype, 'whole numbers', what='dtype', error=TypeError)
     self.check_tokens(code.flatten(2).mT)
     return self.look_up(code.long())
@@ -280,6 +282,7 @@ def bits(self:HybridQuantizer,
          code:Tensor  # (B, S+Q, h, w)
         )->float:  # bits
     "Length of the compressed code, without writing it."
+    self.check_shape(code)
     coefficients = symbol_bits(code[:, self.sparsity_level:], self.num_coef_codes, axis=1)
     return coefficients + symbol_bits(self.used_tokens(code), 2 * self.num_embeddings + 1) + 16
 
@@ -297,6 +300,7 @@ def compress(self:HybridQuantizer,
              code:Tensor  # (B, S+Q, h, w)
             )->bytes:
     "The code as bytes; they hold its shape and checksums."
+    self.check_shape(code)
     first = encode_symbols(code[:, self.sparsity_level:], self.num_coef_codes, axis=1)
     return write_numbers([len(first)]) + first + encode_symbols(self.used_tokens(code), 2 * self.num_embeddings + 1)
 

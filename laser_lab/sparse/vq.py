@@ -20,7 +20,7 @@ from torch import Tensor
 from ..bits import decode_symbols, encode_symbols, symbol_bits
 from ..config import check_whole, refusal, refuse_unused_arguments
 from .bottleneck import (
-    Bottleneck, check_finite, check_indices, check_latents, mean_squared_error, transaction)
+    Bottleneck, check_axes, check_finite, check_indices, check_latents, mean_squared_error, transaction)
 from .ranks import all_reduce, from_first_rank, gather_batch
 from ..units import power_of_two
 
@@ -254,7 +254,7 @@ def decode(self:VectorQuantizer,
            indices:Tensor  # (B, H, W) int64
           )->Tensor:  # (B, D, H, W) float32
     "The codewords with these numbers."
-    if indices.ndim != 3: raise refusal('indices', tuple(indices.shape), '(B, H, W)', what='shape')
+    check_axes('indices', indices, ('B', 'H', 'W'))
     return self.look_up(check_indices('indices', indices, self.num_embeddings))
 
 # %% ../../nbs/sparse/05_vq.ipynb #10cd296a
@@ -338,6 +338,7 @@ def bits(self:VectorQuantizer,
          code:Tensor  # (B, H, W)
         )->float:  # bits
     "Length of the compressed code, without writing it."
+    check_axes('code', code, ('B', 'H', 'W'))
     return symbol_bits(code, self.num_embeddings)
 
 @patch
@@ -345,6 +346,7 @@ def compress(self:VectorQuantizer,
              code:Tensor  # (B, H, W)
             )->bytes:
     "The code as bytes; they hold its shape and a checksum."
+    check_axes('code', code, ('B', 'H', 'W'))
     return encode_symbols(code, self.num_embeddings)
 
 @patch
@@ -407,8 +409,7 @@ def decode(self:ResidualVectorQuantizer,
            code:Tensor  # (B, Q, H, W)
           )->Tensor:  # (B, D, H, W)
     "The sum of the codewords of all stages."
-    if code.ndim != 4 or code.shape[1] != len(self.stages):
-        raise refusal('code', tuple(code.shape), f'(B, {len(self.stages)}, H, W)', what='shape')
+    check_axes('code', code, ('B', len(self.stages), 'H', 'W'))
     return self.look_up(check_indices('code', code, self.stages[0].num_embeddings))
 
 # %% ../../nbs/sparse/05_vq.ipynb #346c14cc
@@ -458,6 +459,7 @@ def bits(self:ResidualVectorQuantizer,
          code:Tensor  # (B, Q, H, W)
         )->float:  # bits
     "Length of the compressed code, without writing it; every stage has its own statistics."
+    check_axes('code', code, ('B', len(self.stages), 'H', 'W'))
     return symbol_bits(code, self.stages[0].num_embeddings, axis=1)
 
 @patch
@@ -465,6 +467,7 @@ def compress(self:ResidualVectorQuantizer,
              code:Tensor  # (B, Q, H, W)
             )->bytes:
     "The code as bytes; they hold its shape and a checksum."
+    check_axes('code', code, ('B', len(self.stages), 'H', 'W'))
     return encode_symbols(code, self.stages[0].num_embeddings, axis=1)
 
 @patch

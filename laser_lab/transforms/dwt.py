@@ -19,7 +19,7 @@ import pywt, torch
 from torch import Tensor, nn
 
 from ..compiled import in_threads
-from ..config import refusal
+from ..config import check_type, refusal
 from .dct import check_image
 from ..units import unit_of
 
@@ -416,9 +416,12 @@ def check_scales(maps,         # should be [(B, C_l, h_l, w_l)] from coarse to f
                  name:str='z'  # what to call the list in the message
                 ):
     "Refuse maps that are not each twice as large as the one before."
-    if not isinstance(maps, (list, tuple)) or len(maps) != len(channels):
+    check_type(name, maps, list, tuple)
+    if len(maps) != len(channels):
         allowed = f'a list of {len(channels)} maps, from coarse to fine'
         raise refusal(name, len(maps), allowed, what=f'{type(maps).__name__} of')
+    for l, m in enumerate(maps): check_type(f'{name}[{l}]', m, Tensor)
+    if maps[0].ndim != 4: raise refusal(f'{name}[0]', tuple(maps[0].shape), f'(B, {channels[0]}, h, w)', what='shape')
     for l, (m, c) in enumerate(zip(maps, channels)):
         wanted = (len(maps[0]), c, *(s * 2**l for s in maps[0].shape[2:]))
         if tuple(m.shape) != wanted:
