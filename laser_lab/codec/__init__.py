@@ -28,8 +28,8 @@ names = {
         'GeneralisedGaussianCDF', 'LARGEST', 'LowerBound', 'MIDDLE', 'OCTAVES', 'TABLE_NAMES', 'TAIL', 'Tables',
         'add_noise', 'bin_likelihood', 'by_table', 'check_residuals', 'check_tables', 'code_escapes', 'code_residuals',
         'code_row', 'code_rows', 'decode_residuals', 'encode_residuals', 'fit_buffers', 'fitted_tail', 'ggd_cdf',
-        'ggd_density', 'ggd_quantile', 'ggd_tail', 'look_up', 'piece', 'round_ste', 'scale_rows', 'scale_table',
-        'scale_weights', 'table_index', 'tail_fit', 'thresholds', 'to_power', 'to_symbols'],
+        'ggd_density', 'ggd_quantile', 'ggd_tail', 'look_up', 'piece', 'round_ste', 'rows_by_coder', 'scale_rows',
+        'scale_table', 'scale_weights', 'table_index', 'tail_fit', 'thresholds', 'to_power', 'to_symbols'],
     'evaluate': [
         'NULLABLE', 'RESULTS_LAYOUT', 'RESULT_FIELDS', 'TEXT', 'average_measures', 'check_fields', 'check_numbers',
         'check_point', 'check_results', 'decibels', 'finite_or_none', 'half_size', 'image_ms_ssim', 'image_psnr',

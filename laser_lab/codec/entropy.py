@@ -8,7 +8,7 @@ __all__ = ['BETA', 'MIDDLE', 'FARTHEST', 'TAIL', 'FARTHEST_OFFSET', 'TABLE_NAMES
            'BoundedBelow', 'LowerBound', 'GeneralisedGaussian', 'scale_table', 'thresholds', 'piece', 'look_up',
            'table_index', 'ggd_quantile', 'scale_weights', 'check_tables', 'scale_rows', 'Tables', 'code_escapes',
            'by_table', 'to_symbols', 'code_row', 'code_rows', 'check_residuals', 'code_residuals', 'round_ste',
-           'add_noise', 'EntropyModel', 'fit_buffers', 'encode_residuals', 'decode_residuals']
+           'add_noise', 'EntropyModel', 'fit_buffers', 'rows_by_coder', 'encode_residuals', 'decode_residuals']
 
 # %% ../../nbs/codec/00_entropy.ipynb #d11189fe
 import math
@@ -436,6 +436,14 @@ def _load_from_state_dict(self:EntropyModel, state, prefix, *rest):
     self.cached = None
     nn.Module._load_from_state_dict(self, state, prefix, *rest)
 
+# %% ../../nbs/codec/00_entropy.ipynb #5df9abd3
+def rows_by_coder(coders:list  # a Writer or Reader per row
+                 )->list:  # pairs (coder, its rows), by first rows
+    "Which rows go into one stream."
+    rows = {}
+    for row, coder in enumerate(coders): rows.setdefault(id(coder), (coder, []))[1].append(row)
+    return list(rows.values())
+
 # %% ../../nbs/codec/00_entropy.ipynb #03da9e63
 def encode_residuals(writers:list,  # a Writer per row; rows may share one
                      values:Tensor,  # (B, n) whole numbers
@@ -443,13 +451,15 @@ def encode_residuals(writers:list,  # a Writer per row; rows may share one
                      tables:Tables,  # as on the other side
                      inside:Tensor|None  # (n,) bool, which of them belong to the image; None is all
                     ):
-    "Encode whole residuals row by row, each into the stream of its writer."
-    keep = slice(None) if inside is None else inside.cpu().numpy()
+    "Encode whole residuals, all rows of a writer at once."
+    keep = np.arange(values.shape[1]) if inside is None else inside.cpu().numpy().nonzero()[0]
     wrong = int((~values.isfinite()).sum())
     if wrong: raise refusal('values', wrong, 'none', what='number of values that are not finite')
     values = values.cpu().double().numpy().astype(np.int64)
     index = index.expand(values.shape).cpu().numpy()
-    for writer, v, i in zip(writers, values, index): code_residuals(writer, v[keep], i[keep], tables)
+    for writer, rows in rows_by_coder(writers):
+        part = np.ix_(rows, keep)
+        code_residuals(writer, values[part].ravel(), index[part].ravel(), tables)
 
 # %% ../../nbs/codec/00_entropy.ipynb #f796ad68
 def decode_residuals(readers:list,  # a Reader per row; as the writers were shared
@@ -458,8 +468,10 @@ def decode_residuals(readers:list,  # a Reader per row; as the writers were shar
                      inside:Tensor|None  # (n,) bool, which of them belong to the image; None is all
                     )->Tensor:  # (B, n) int64, 0 where the image is not
     "Decode what `encode_residuals` has encoded."
-    keep = slice(None) if inside is None else inside.cpu().numpy()
+    keep = np.arange(index.shape[1]) if inside is None else inside.cpu().numpy().nonzero()[0]
     index = index.cpu().numpy()
     values = np.zeros(index.shape, dtype=np.int64)
-    for reader, v, i in zip(readers, values, index): v[keep] = code_residuals(reader, v[keep], i[keep], tables)
+    for reader, rows in rows_by_coder(readers):
+        part = np.ix_(rows, keep)
+        values[part] = code_residuals(reader, values[part].ravel(), index[part].ravel(), tables).reshape(len(rows), -1)
     return torch.from_numpy(values)

@@ -141,7 +141,7 @@ def to_windows(x:Tensor, # (B, C, H, W)
               )->Tensor: # (windows, heads, size * size, C / heads); what lies over the border is 0
     "Cut into windows."
     b, c, h, w = x.shape
-    x = F.pad(x, (0, -w % size, 0, -h % size))
+    if w % size or h % size: x = F.pad(x, (0, -w % size, 0, -h % size))
     rows, columns = x.shape[2] // size, x.shape[3] // size
     x = x.reshape(b, heads, c // heads, rows, size, columns, size)
     return x.permute(0, 3, 5, 1, 4, 6, 2).reshape(b * rows * columns, heads, size * size, c // heads)
