@@ -148,6 +148,15 @@ def open_bands(page): page.get_by_role('tab', name='bands of a codec').click()
 
 def switch_off_hh(page): page.locator('.widget-checkbox', has_text='hh').locator('visible=true').locator('input').click()
 
+def open_attention(page): page.get_by_role('tab', name='attention to LL').click()
+
+def click_a_place(page):
+    "A cell of the photograph, with the mouse: the button over it must take the click."
+    places = page.locator('.laser-lab-places').locator('visible=true')
+    places.scroll_into_view_if_needed()
+    box = places.bounding_box()
+    page.mouse.click(box['x'] + .3*box['width'], box['y'] + .2*box['height'])
+
 def press_reconstruct(page): page.get_by_role('button', name='reconstruct').click()
 
 PAGES = {
@@ -156,7 +165,8 @@ PAGES = {
     'scattering_explorer.ipynb': {'run all cells': run_all, 'fewer directions': fewer_directions, 'reconstruct': press_reconstruct},
     'codec_explorer.ipynb': {'run all cells': run_all, 'read fewer steps': read_fewer_steps, 'zero the unknown': zero_the_unknown, 'change the photograph': release_and_change_photograph},
     'wavelet_explorer.ipynb': {'run all cells': run_all, 'change the wavelet': change_wavelet, 'fewer levels': fewer_levels, 'clear the history': press_clear,
-                               'change the photograph': release_and_change_photograph, 'open the bands of a codec': open_bands, 'switch HH off': switch_off_hh}}
+                               'change the photograph': release_and_change_photograph, 'open the attention': open_attention, 'click a place': click_a_place,
+                               'open the bands of a codec': open_bands, 'switch HH off': switch_off_hh}}
 
 def take_screenshot(page, path):
     "The page with the whole picture in view, if there is one."

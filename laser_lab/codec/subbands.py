@@ -7,7 +7,7 @@ __all__ = ['BAND_KINDS', 'ORDERS', 'SWITCHES', 'high_bands', 'low_band', 'BandGr
            'LatentBands', 'SimpleWeConv', 'FullWeConv', 'weconv_stage', 'in_order', 'band_analysis', 'band_synthesis',
            'shortcut_gains', 'ShortcutDown', 'ShortcutUp', 'changes_resolution', 'WithShortcuts', 'orthonormality_loss',
            'BandHyperAnalysis', 'BandHyperSynthesis', 'side_transforms', 'fold', 'unfold', 'prior_channels',
-           'band_coder', 'WaveletHPCM', 'Given']
+           'band_coder', 'WaveletHPCM', 'Given', 'windowed_weights']
 
 # %% ../../nbs/codec/11_subbands.ipynb #0d8db798
 from collections import OrderedDict
@@ -653,3 +653,32 @@ def _(model:WaveletHPCM, y):
     heads = model.h_s if isinstance(model.h_s, BandHyperSynthesis) else [model.h_s]
     for head, found in zip(heads, scales(BAND_KINDS).chunk(len(heads))): fit_scales(resampling(head)[-1], found)
     if model.second_level is not None: fit_scales(model.second_level[0], scales([f'{name}2' for name in BAND_KINDS]))
+
+# %% ../../nbs/codec/11_subbands.ipynb #6996ebf2
+def windowed_weights(weights:Tensor, # (B 3 windows, heads, s * s, s * s), queries by keys, of three bands
+                     height:int, width:int # of the grid
+                    )->Tensor:       # (3, B, h, w, heads, s, s): of each position, over the window in which it lies
+    "Attention weights by the position that looks."
+    heads, side = weights.shape[1], int(weights.shape[2]**.5)
+    rows, columns = -(-height // side), -(-width // side)
+    found = weights.reshape(-1, 3, rows, columns, heads, side, side, side, side)
+    found = found.permute(1, 0, 2, 5, 3, 6, 4, 7, 8).reshape(3, -1, rows * side, columns * side, heads, side, side)
+    return found[:, :, :height, :width]
+
+# %% ../../nbs/codec/11_subbands.ipynb #acd54824
+@patch
+@torch.no_grad()
+def attention_maps(self:WaveletHPCM, x:Tensor # (B, 3, H, W) in [0, 1], any size
+                  )->dict: # high band -> (B, h, w, heads, s, s): weights of each position over its window of LL
+    "Where each high band looks in the decoded LL; what lies over the border has the weight 0."
+    if self.freq_attention is None:
+        raise refusal(f'{self.cfg.where()}.use_attention', False, 'models of phase 4 that have it')
+    seen, hooks = {}, []
+    for level, part in enumerate(self.freq_attention, 1):
+        def look(module, given, level=level):
+            seen[level] = windowed_weights(module.weights(*given), *given[0].shape[2:])
+        hooks.append(part.register_forward_pre_hook(look))
+    try: self(x)
+    finally:
+        for hook in hooks: hook.remove()
+    return {name: maps for level in seen for name, maps in zip(high_bands(level), seen[level])}

@@ -10,8 +10,9 @@ names = {
         'check_labels_differ', 'last_step', 'markdown_table', 'mean_spread', 'measures_table', 'planned_runs',
         'print_table', 'read_results', 'result_table', 'run_study', 'slug', 'table_columns', 'with_seed', 'workers_for'],
     'explorer': [
-        'CEILING', 'Explorer', 'ExplorerConfig', 'HistoryExplorer', 'LivePicture', 'PHOTOS', 'Tried', 'comparable',
-        'failure_shown', 'mark_point', 'one_thread', 'photograph', 'remembered', 'show_plane', 'show_points', 'tried'],
+        'CEILING', 'Explorer', 'ExplorerConfig', 'HistoryExplorer', 'LivePicture', 'PHOTOS', 'PLACE_STYLE',
+        'PlacePicture', 'Tried', 'comparable', 'failure_shown', 'mark_point', 'one_thread', 'photograph', 'remembered',
+        'show_plane', 'show_points', 'tried'],
     'form': [
         'Control', 'Form', 'NARROW_NUMBERS', 'choice_control', 'control_for', 'controls', 'field_text', 'field_value',
         'grey_unused', 'linear_control', 'log_control', 'looks', 'nested_control', 'optional_control', 'plain_control',

@@ -25,9 +25,12 @@ names = {
         'scattering_figure', 'scattering_panes', 'show_bank', 'show_rebuilt', 'show_sums', 'squared_distance',
         'starting_image'],
     'subbands': [
-        'CodedBands', 'SAME_FILE', 'SubbandExplorer', 'SubbandExplorerConfig', 'SubbandView', 'UNTRAINED',
-        'WaveletTabs', 'band_model', 'code_bands_of', 'explore_subbands', 'filled', 'kept_words', 'shared_bits',
-        'show_shares', 'subbands_figure', 'untrained_bands', 'wavelet_tabs', 'without_bands'],
+        'AttentionExplorer', 'AttentionExplorerConfig', 'AttentionView', 'CodedBands', 'SAME_FILE', 'SubbandExplorer',
+        'SubbandExplorerConfig', 'SubbandView', 'UNTRAINED', 'WaveletTabs', 'attention_heads_figure',
+        'attention_place_figure', 'band_model', 'code_bands_of', 'explore_attention', 'explore_subbands', 'filled',
+        'kept_words', 'look_words', 'looked_at', 'perplexity', 'refuse_beyond', 'shared_bits', 'show_head',
+        'show_missing', 'show_same_file', 'show_shares', 'subbands_figure', 'untrained_bands', 'wavelet_tabs',
+        'without_bands'],
     'wavelet': [
         'FAMILIAR', 'SAME_SQUARE', 'WAVELETS', 'WAVELET_PANELS', 'WaveletExplorer', 'WaveletExplorerConfig',
         'WaveletView', 'YCBCR', 'band_rates', 'band_settings', 'change_artists', 'change_image', 'code_band',

@@ -5,10 +5,12 @@
 # %% auto #0
 __all__ = ['UNTRAINED', 'SAME_FILE', 'SubbandExplorerConfig', 'untrained_bands', 'band_model', 'CodedBands', 'shared_bits',
            'code_bands_of', 'filled', 'without_bands', 'SubbandView', 'explore_subbands', 'show_shares', 'kept_words',
-           'subbands_figure', 'SubbandExplorer', 'WaveletTabs', 'wavelet_tabs']
+           'show_missing', 'show_same_file', 'subbands_figure', 'SubbandExplorer', 'AttentionExplorerConfig',
+           'AttentionView', 'looked_at', 'refuse_beyond', 'explore_attention', 'attention_place_figure', 'perplexity',
+           'show_head', 'attention_heads_figure', 'look_words', 'AttentionExplorer', 'WaveletTabs', 'wavelet_tabs']
 
 # %% ../../../nbs/workbench/explorers/05_subbands.ipynb #03fb4e24
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import ipywidgets as widgets
@@ -24,11 +26,11 @@ from ...codec.weights import find_model, model_name
 from ...config import choice, refusal, register, within
 from ...data import to_tensor
 from ...metrics import psnr
-from ...viz.bands import band_colour
+from ...viz.bands import band_colour, show_attention
 from ...viz.coding import short
-from ...viz.style import DIVERGING, FAINT, WIDTH, as_png, axes_at, show_image, show_map, styled
-from ..explorer import (PHOTOS, ExplorerConfig, HistoryExplorer, comparable, one_thread, photograph,
-                                          show_plane)
+from ...viz.style import DIVERGING, FAINT, WIDTH, as_png, axes_at, figure_style, show_image, show_map
+from ..explorer import (PHOTOS, Explorer, ExplorerConfig, HistoryExplorer, PlacePicture, comparable,
+                                          one_thread, photograph, show_plane)
 from .wavelet import WaveletExplorer, WaveletExplorerConfig
 from ..form import settings_grid
 
@@ -189,24 +191,37 @@ def kept_words(view:SubbandView # result
 # %% ../../../nbs/workbench/explorers/05_subbands.ipynb #b294d5e0
 SAME_FILE = 'photo', 'size', 'path', 'lmbda' # settings that make the file
 
-@styled
+def show_missing(ax,              # axes to draw on
+                 view:SubbandView # result
+                ):
+    "Decoded minus original."
+    change = (view.decoded - view.coded.original).mean(0)
+    show_map(ax, change, '', 'decoded − original, mean over channels', DIVERGING, vmin=-.5, vmax=.5)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(visible=True, color=FAINT, linewidth=.6)
+
+def show_same_file(ax,               # axes to draw on
+               view:SubbandView, # result
+               history           # of `Tried`
+              ):
+    "Rate and distortion of what was tried on the same file."
+    show_plane(ax, comparable(list(history), view, SAME_FILE), 'fill', ('zero', 'mean'))
+    ax.set(title='PSNR (dB) over bits per pixel', xlabel='', ylabel='')
+
+# %% ../../../nbs/workbench/explorers/05_subbands.ipynb #1cfa6cd5
 def subbands_figure(view:SubbandView, # result
                     history:list=()   # of `Tried`
                    ):                 # matplotlib Figure
     "Decoded, original and what is missing; bits of each band, and what was tried."
-    figure = plt.figure(figsize=(WIDTH, 8.1))
-    plt.close(figure)
-    show_image(axes_at(figure, .15, .75, 5.12, 5.12), view.decoded, kept_words(view))
-    show_image(axes_at(figure, 5.95, .75, 2.4, 2.4), view.coded.original, 'original')
-    missing, change = axes_at(figure, 5.95, 3.47, 2.4 * 1.071, 2.4), (view.decoded - view.coded.original).mean(0)
-    show_map(missing, change, '', 'decoded − original, mean over channels', DIVERGING, vmin=-.5, vmax=.5)
-    missing.set(xticks=[], yticks=[])
-    missing.spines[:].set(visible=True, color=FAINT, linewidth=.6)
-    show_shares(axes_at(figure, .15, 6.45, 4.9, 1.2), view)
-    plane = axes_at(figure, 5.95, 6.25, 2.85, 1.5)
-    show_plane(plane, comparable(list(history), view, SAME_FILE), 'fill', ('zero', 'mean'))
-    plane.set(title='PSNR (dB) over bits per pixel', xlabel='', ylabel='')
-    figure.suptitle(short(view.coded.origin), y=1 - .2 / 8.1)
+    with figure_style():
+        figure = plt.figure(figsize=(WIDTH, 8.1))
+        plt.close(figure)
+        show_image(axes_at(figure, .15, .75, 5.12, 5.12), view.decoded, kept_words(view))
+        show_image(axes_at(figure, 5.95, .75, 2.4, 2.4), view.coded.original, 'original')
+        show_missing(axes_at(figure, 5.95, 3.47, 2.4 * 1.071, 2.4), view)
+        show_shares(axes_at(figure, .15, 6.45, 4.9, 1.2), view)
+        show_same_file(axes_at(figure, 5.95, 6.25, 2.85, 1.5), view, history)
+        figure.suptitle(short(view.coded.origin), y=1 - .2 / 8.1)
     return figure
 
 # %% ../../../nbs/workbench/explorers/05_subbands.ipynb #d0836f2f
@@ -223,19 +238,185 @@ class SubbandExplorer(HistoryExplorer):
     def draw_among(self): return as_png(subbands_figure(self.view, self.history), 1, dpi=100)
     def report(self, seconds): return f'{kept_words(self.view)}; {seconds:.2f} s'
 
+# %% ../../../nbs/workbench/explorers/05_subbands.ipynb #b2654bc5
+@dataclass
+class AttentionExplorerConfig(ExplorerConfig):
+    "From which place of which band to look."
+    path:str = '' # run, checkpoint or weights of a wavelet_hpcm model of phase 4; empty: the untrained start
+    lmbda:float = within(.013, .0005, .05) # rate-distortion trade-off of the untrained start
+    size:int = choice(256, 128, 512) # side of the photograph, pixels
+    band:str = choice('lh', 'hl', 'hh') # which high band looks at LL
+    level:int = within(1, 1, 2) # level of the wavelet transform, 1 is the finest
+    head:int = within(0, 0, 64) # head of the attention, from 1; 0: the mean over all
+    x:float = within(.5, 0, 1) # place of the query, share of the width
+    y:float = within(.5, 0, 1) # place of the query, share of the height
+
+    def unused(self): return dict(lmbda=f'with {self.where()}.path = {self.path!r}') if self.path else {}
+
+register('explorer', 'attention', AttentionExplorerConfig);
+
+# %% ../../../nbs/workbench/explorers/05_subbands.ipynb #845da9f7
+@dataclass(frozen=True)
+class AttentionView:
+    "Where a band looks from one place."
+    cfg:AttentionExplorerConfig # the settings
+    origin:str      # where the weights of the model come from
+    original:Tensor # (3, H, W) in [0, 1]
+    levels:int      # of the model
+    grid:tuple      # (rows, columns) of the band
+    cell:tuple      # (row, column) of the query
+    heads:Tensor    # (heads, h, w) weights over the part of the window that lies on the photograph
+    window:tuple    # (left, top, width, height) on the photograph, pixels
+
+    @property
+    def chosen(self)->Tensor: # (h, w)
+        return self.heads[self.cfg.head - 1] if self.cfg.head else self.heads.mean(0)
+
+    @property
+    def position(self)->tuple: # (x, y) of the query, pixels: the middle of its cell
+        height, width = self.original.shape[1:]
+        return (self.cell[1] + .5) * width / self.grid[1], (self.cell[0] + .5) * height / self.grid[0]
+
+# %% ../../../nbs/workbench/explorers/05_subbands.ipynb #e8db2448
+@lru_cache(maxsize=4)
+def _attention(photo, size, path, lmbda): # model, origin, image (1, 3, H, W), maps of its bands
+    model, origin = band_model(SubbandExplorerConfig(photo=photo, size=size, path=path, lmbda=lmbda))
+    image = photograph(photo, size)
+    with one_thread(): return model, origin, image, model.attention_maps(image)
+
+def looked_at(maps:Tensor,  # (h, w, heads, s, s), as from `WaveletHPCM.attention_maps`
+              row:int, column:int, # of the query
+              inside:tuple  # rows and columns that lie on the photograph
+             )->tuple:      # weights (heads, h, w), first row and first column of the window
+    "The weights of one position, over the part of its window that is not beyond the border."
+    side = maps.shape[-1]
+    top, left = row // side * side, column // side * side
+    return maps[row, column, :, :inside[0] - top, :inside[1] - left], top, left
+
+# %% ../../../nbs/workbench/explorers/05_subbands.ipynb #afea012a
+def refuse_beyond(cfg:ExplorerConfig, field:str, low:int, high:int): # settings, a whole number among them, its range
+    "Refuse what a model does not have."
+    value = getattr(cfg, field)
+    if not low <= value <= high: raise refusal(f'{cfg.where()}.{field}', value, f'{low} to {high}, for this model')
+
+def explore_attention(cfg:AttentionExplorerConfig # settings
+                     )->AttentionView:
+    "Read the attention of one place; a photograph is coded once."
+    model, origin, image, maps = _attention(cfg.photo, cfg.size, cfg.path, cfg.lmbda)
+    refuse_beyond(cfg, 'level', 1, model.cfg.levels)
+    found = maps[cfg.band if cfg.level == 1 else f'{cfg.band}{cfg.level}'][0]
+    refuse_beyond(cfg, 'head', 0, found.shape[2])
+    grid = rows, columns = model.inside(image.shape[2:], cfg.level)
+    cell = row, column = min(int(cfg.y * rows), rows - 1), min(int(cfg.x * columns), columns - 1)
+    heads, top, left = looked_at(found, row, column, grid)
+    stride = model.band_stride(cfg.level)
+    window = left * stride, top * stride, heads.shape[2] * stride, heads.shape[1] * stride
+    return AttentionView(cfg, origin, image[0], model.cfg.levels, grid, cell, heads, window)
+
+# %% ../../../nbs/workbench/explorers/05_subbands.ipynb #d58482de
+def attention_place_figure(view:AttentionView): # result; matplotlib Figure of the shape of the photograph
+    "The weights over the photograph, without a margin."
+    height, width = view.original.shape[1:]
+    with figure_style():
+        figure = plt.figure(figsize=(5.12, 5.12 * height / width))
+        plt.close(figure)
+        ax = figure.add_axes((0, 0, 1, 1))
+        show_attention(ax, view.original, view.chosen, view.window, view.position, float(view.chosen.max()))
+    return figure
+
+def perplexity(weights:Tensor # (..., h, w), sum 1
+              )->Tensor:      # (...): how many even weights have as much entropy
+    "Over how many positions an attention spreads."
+    return torch.special.entr(weights).sum((-1, -2)).exp()
+
+# %% ../../../nbs/workbench/explorers/05_subbands.ipynb #ac01d709
+def show_head(ax,        # axes to draw on
+              view:AttentionView, # result
+              n:int,     # of the head, from 1
+              top:float  # end of the colour scale
+             ):          # the drawn map
+    "What one head sees within the window; the chosen head has its title in bold."
+    left, upper, width, height = view.window
+    x, y = view.position
+    seen, head = view.original[:, upper:upper + height, left:left + width], view.heads[n - 1]
+    drawn = show_attention(ax, seen, head, (0, 0, width, height), (x - left, y - upper), top)
+    ax.set_title(f'{n}: {perplexity(head):.1f}', fontweight='bold' if n == view.cfg.head else 'normal')
+    return drawn
+
+def attention_heads_figure(view:AttentionView): # result; matplotlib Figure
+    "What each head sees, on one scale."
+    rows, top = -(-len(view.heads) // 4), float(view.heads.max())
+    with figure_style():
+        figure = plt.figure(figsize=(4.4, height := 1.1 + 1.25 * rows))
+        plt.close(figure)
+        for n in range(len(view.heads)):
+            ax = axes_at(figure, .1 + 1.06 * (n % 4), .55 + 1.25 * (n // 4), 1., 1.)
+            drawn = show_head(ax, view, n + 1, top)
+        bar = axes_at(figure, .3, .55 + 1.25 * rows, 3.8, .1)
+        figure.colorbar(drawn, bar, orientation='horizontal', label='weight').solids.set(alpha=1)
+        title = f'heads, and over how many of {view.chosen.numel()} positions they spread'
+        figure.suptitle(title, y=1 - .08 / height)
+    return figure
+
+# %% ../../../nbs/workbench/explorers/05_subbands.ipynb #e424861f
+def look_words(view:AttentionView # result
+              )->str:             # band, place and spread
+    "Who looks from where, and how far it spreads."
+    who = f'head {view.cfg.head}' if view.cfg.head else f'mean of {len(view.heads)} heads'
+    band = view.cfg.band.upper() + (' 2' if view.cfg.level == 2 else '')
+    place, spread = f'row {view.cell[0]}, column {view.cell[1]}', perplexity(view.chosen)
+    return f'{band} at {place}, {who}: spread over {spread:.1f} of {view.chosen.numel()} positions'
+
+# %% ../../../nbs/workbench/explorers/05_subbands.ipynb #bb306ecb
+class AttentionExplorer(Explorer):
+    "The form of an `AttentionExplorerConfig`, a photograph to click, and the heads beside it."
+    working, widest = 'looking …', '440px'
+
+    def __init__(self,
+                 cfg:AttentionExplorerConfig, # settings to start from
+                 compute=explore_attention    # function from settings to `AttentionView`
+                ):
+        self.places, self.origin = PlacePicture(self.look_from), widgets.Label()
+        super().__init__(cfg, compute, notes=[self.origin])
+        self.places.layout.width, self.picture.layout.width = '54%', '46%'
+        beside = widgets.HBox([self.places, self.picture], layout=dict(align_items='flex-start'))
+        self.children = (*self.children[:-1], beside)
+
+    def report(self, seconds): return f'{look_words(self.view)}; {seconds:.2f} s'
+
+# %% ../../../nbs/workbench/explorers/05_subbands.ipynb #ad8135bc
+@patch
+def look_from(self:AttentionExplorer, row:int, column:int): # of the grid of the band
+    "Go to a place of the photograph."
+    rows, columns = self.view.grid
+    self.form.write(replace(self.form.value, x=(column + .5) / columns, y=(row + .5) / rows))
+
+@patch
+def draw(self:AttentionExplorer)->bytes: # contents of a PNG file
+    "Photograph and heads; what the model does not have cannot be chosen."
+    view = self.view
+    self.form['head'].widget.max = len(view.heads)
+    self.form['level'].enable(view.levels > 1)
+    self.origin.value = view.origin
+    self.places.show(as_png(attention_place_figure(view), 1, dpi=100), view.grid, view.cell)
+    return as_png(attention_heads_figure(view), 1, dpi=100)
+
 # %% ../../../nbs/workbench/explorers/05_subbands.ipynb #50c10ddc
 class WaveletTabs(widgets.Tab):
-    "The wavelet explorer, and that of the bands of a model; `bands` is None until its tab is opened."
+    "The wavelet explorer, that of the bands of a model, and that of its attention; the latter are None until opened."
     def __init__(self, quantizer:WaveletExplorer): # the first tab
-        self.quantizer, self.bands = quantizer, None
-        super().__init__([quantizer, widgets.VBox()], titles=('wavelet', 'bands of a codec'))
-        self.observe(lambda change: change.new == 1 and self.open_bands(), 'selected_index')
+        self.quantizer, self.bands, self.attention = quantizer, None, None
+        titles = 'wavelet', 'bands of a codec', 'attention to LL'
+        super().__init__([quantizer, widgets.VBox(), widgets.VBox()], titles=titles)
+        self.observe(lambda change: self.open_tab(change.new), 'selected_index')
 
-    def open_bands(self):
-        if self.bands is None: self.bands = SubbandExplorer(SubbandExplorerConfig())
-        self.children = [self.quantizer, self.bands]
+    def open_tab(self, index:int): # from 0
+        "Fill a tab; the boxes of the tabs stay, since exchanging one makes the page jump to another tab."
+        if index == 1 and self.bands is None: self.bands = SubbandExplorer(SubbandExplorerConfig())
+        if index == 2 and self.attention is None: self.attention = AttentionExplorer(AttentionExplorerConfig())
+        if index: self.children[index].children = [(self.bands, self.attention)[index - 1]]
 
 def wavelet_tabs(**settings    # fields of `WaveletExplorerConfig` to start from
                 )->WaveletTabs: # widget
-    "Explore wavelets on a photograph, and the bands of a model."
+    "Explore wavelets on a photograph, the bands of a model, and what its attention sees."
     return WaveletTabs(WaveletExplorer(WaveletExplorerConfig(**settings)))
