@@ -434,8 +434,9 @@ def write_atomic(path, # file to write
         write_to_disk(f.name, data.encode() if isinstance(data, str) else data)
         os.chmod(f.name, 0o644)
         os.replace(f.name, path)
-    except BaseException:
+    except BaseException as e:
         os.unlink(f.name)
+        if isinstance(e, OSError): e.filename = str(path)  # not that of the temporary file, or none
         raise
     return path
 
