@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['psnr', 'ssim', 'ms_ssim', 'NotAvailable', 'lpips_network', 'lpips', 'fid', 'MetricsConfig', 'PerceptualMeter',
            'usage', 'perplexity', 'share_used', 'entropy_bits', 'gamma_path', 'adaptive_bits', 'adaptive_entropy',
-           'common_quality', 'bd_rate', 'mean_and_spread']
+           'common_quality', 'bd_rate', 'mean_and_spread', 'MutualInformation', 'normal_scores', 'mutual_information']
 
 # %% ../nbs/03_metrics.ipynb #0d7553b4
 import math, statistics
@@ -341,3 +341,55 @@ def mean_and_spread(values:list # numbers, one per run
                    )->tuple:    # (mean, sample standard deviation), NaN where undefined
     "Mean over runs, and their sample standard deviation from two runs on."
     return statistics.fmean(values) if values else math.nan, statistics.stdev(values) if len(values) > 1 else math.nan
+
+# %% ../nbs/03_metrics.ipynb #6b250a16
+@dataclass(frozen=True)
+class MutualInformation:
+    "An estimate, and the same estimate of unrelated pairs."
+    bits:float   # per sample, as estimated: at least 0
+    chance:float # mean estimate of unrelated pairs: what of it is bias
+    spread:float # sample standard deviation of those, NaN for one
+
+    @property
+    def excess(self)->float: return self.bits - self.chance # bits per sample beyond chance; near 0, of either sign, for unrelated data
+
+def normal_scores(x:np.ndarray # (n,)
+                 )->np.ndarray: # (n,) float64
+    "Quantiles of the standard normal distribution at the ranks; of equal values the first one counts as smaller."
+    from scipy.special import ndtri
+    ranks = np.empty(len(x))
+    ranks[np.argsort(x, kind='stable')] = np.arange(1, len(x) + 1)
+    return ndtri(ranks / (len(x) + 1))
+
+# %% ../nbs/03_metrics.ipynb #4462ea94
+def _samples(values, name, count): # (n,) float64 array
+    "Numbers that can be ranked, or a refusal."
+    values = torch.as_tensor(values).detach().cpu().double().flatten()
+    if count is not None and len(values) != count: raise refusal(name, len(values), count, what='number of samples')
+    if len(values) < 16: raise refusal(name, len(values), '16 or more', what='number of samples')
+    wrong = int((~values.isfinite()).sum())
+    if wrong: raise refusal(name, wrong, 'none', what='values not finite')
+    return values.numpy()
+
+def _shared_bits(x, y, neighbours): # normal scores (n,)
+    from sklearn.feature_selection import mutual_info_regression
+    return float(mutual_info_regression(x[:, None], y, n_neighbors=neighbours, random_state=0)[0]) / math.log(2)
+
+# %% ../nbs/03_metrics.ipynb #13e267b9
+def mutual_information(x,              # samples of one quantity, n numbers of any shape
+                       y,              # those of the other, in the same order
+                       unrelated=None, # other samples in the place of y that have nothing to do with x; None: y in random order, five times
+                       most:int=4096,  # samples that are used, drawn at random
+                       neighbours:int=3, # of the estimate; more of them: less spread, more bias where much is shared
+                       seed:int=0      # of the draw
+                      )->MutualInformation:
+    "Bits that a sample of one quantity tells about the other."
+    x = _samples(x, 'x', None)
+    y, draw = _samples(y, 'y', len(x)), np.random.default_rng(seed)
+    chosen = draw.permutation(len(x))[:most] # in random order, so that equal values are ranked at random
+    if unrelated is None: unrelated = [draw.permutation(y) for _ in range(5)]
+    others = [_samples(u, 'unrelated', len(x)) for u in unrelated]
+    if not others: raise refusal('unrelated', 0, '1 or more', what='number of samples of y')
+    scores = normal_scores(x[chosen])
+    bits, *chance = (_shared_bits(scores, normal_scores(v[chosen]), neighbours) for v in (y, *others))
+    return MutualInformation(bits, *mean_and_spread(chance))

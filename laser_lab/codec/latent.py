@@ -311,6 +311,25 @@ def forward(self:LatentCoder,
     out = dict(y_hat=latents[-1][..., :h, :w], likelihoods=dict(y=likelihoods[0].reshape(target.shape)[..., :h, :w]))
     return out | dict(latents=latents) if return_latents else out
 
+# %% ../../nbs/codec/05_latent.ipynb #4cae5101
+@patch
+@torch.no_grad()
+def residuals(self:LatentCoder, y:Tensor, params:Tensor=None, prior:Tensor=None, inside=None # as for `forward`
+             )->dict: # y_hat, residuals (value minus mean, not rounded) and scales (not below their floor), (B, M, h, w); 0 and 1 outside
+    "What the entropy parameters leave over, in the steps of evaluation."
+    params, inside = self.prepare(y.shape[2:], params, prior, inside)
+    padded, (h, w) = pad_to_multiple(y, self.scales[0].stride, 'edge'), y.shape[2:]
+    target, left, spread = padded.flatten(1), torch.zeros_like(padded).flatten(1), torch.ones_like(padded).flatten(1)
+    def code_step(n, step, scales, means):
+        residual = mask_outside(target[:, step.final] - means, step.inside)
+        floored = self.entropy.distribution.scale_lower_bound(scales)
+        if step.inside is not None: floored = torch.where(step.inside, floored, 1.)
+        left[:, step.final], spread[:, step.final] = residual.to(left.dtype), floored.to(spread.dtype)
+        return means + residual.round()
+    found = dict(y_hat=self.code_steps(params, inside, code_step)[-1])
+    found |= dict(residuals=left.view_as(padded), scales=spread.view_as(padded))
+    return {name: maps[..., :h, :w] for name, maps in found.items()}
+
 # %% ../../nbs/codec/05_latent.ipynb #1e93257f
 @patch
 @torch.no_grad()

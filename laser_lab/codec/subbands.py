@@ -7,7 +7,8 @@ __all__ = ['BAND_KINDS', 'ORDERS', 'SWITCHES', 'high_bands', 'low_band', 'BandGr
            'LatentBands', 'SimpleWeConv', 'FullWeConv', 'weconv_stage', 'in_order', 'band_analysis', 'band_synthesis',
            'shortcut_gains', 'ShortcutDown', 'ShortcutUp', 'changes_resolution', 'WithShortcuts', 'orthonormality_loss',
            'BandHyperAnalysis', 'BandHyperSynthesis', 'side_transforms', 'fold', 'unfold', 'prior_channels',
-           'band_coder', 'WaveletHPCM', 'Given', 'windowed_weights']
+           'band_coder', 'WaveletHPCM', 'Given', 'windowed_weights', 'local_mean', 'slope', 'low_features',
+           'ranked_by_channel', 'moved_around', 'left_by_feature', 'symbol_points']
 
 # %% ../../nbs/codec/11_subbands.ipynb #0d8db798
 from collections import OrderedDict
@@ -21,6 +22,7 @@ from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .entropy import ggd_cdf
 from .exact import Grid, replace_layers
 from .fusion import (
     AdaptiveQuantization, ChannelwiseFrequencyGate, FrequencyAttentionFusion, LLContextEncoder)
@@ -32,6 +34,7 @@ from .start import (
     fit_scales, fit_side_information, matching_scale, pass_side_information, resampling, zero_residuals)
 from .weconv import JoinBands, SplitBands
 from ..config import choice, listof, preset, refusal, refuse_unused, register, within
+from ..metrics import mutual_information
 from ..transforms.dwt import dwt2d, idwt2d, wavelet_filters
 from ..transforms.lifting import ChannelLifting, Lifting
 from ..transforms.padding import pad_to_multiple
@@ -682,3 +685,105 @@ def attention_maps(self:WaveletHPCM, x:Tensor # (B, 3, H, W) in [0, 1], any size
     finally:
         for hook in hooks: hook.remove()
     return {name: maps for level in seen for name, maps in zip(high_bands(level), seen[level])}
+
+# %% ../../nbs/codec/11_subbands.ipynb #59f15127
+def local_mean(x:Tensor)->Tensor: # (B, M, h, w); mean over 3 x 3 positions, the border repeated
+    return F.avg_pool2d(F.pad(x, (1, 1, 1, 1), 'replicate'), 3, 1)
+
+def slope(x:Tensor,   # (B, M, h, w)
+          kind:str    # 'lh': along the rows' index, 'hl': along the columns', 'hh': both
+         )->Tensor:   # (B, M, h, w)
+    "Differences of the neighbours in the direction of a high band, the border repeated."
+    padded = F.pad(x, (1, 1, 1, 1), 'replicate')
+    down = padded[:, :, 2:] - padded[:, :, :-2]
+    if kind == 'lh': return down[..., 1:-1]
+    across = (down if kind == 'hh' else padded[:, :, 1:-1])
+    return across[..., 2:] - across[..., :-2]
+
+def low_features(ll:Tensor, # (B, M, h, w) decoded
+                 kind:str   # 'lh', 'hl' or 'hh': the high band that is asked about
+                )->dict:    # name -> (B, M, h, w)
+    "What LL says about a place: value, slope, contrast of the channel, and contrast over all channels."
+    contrast = local_mean((ll - local_mean(ll)).abs())
+    texture = contrast.mean(1, keepdim=True).expand_as(contrast)
+    return dict(value=ll, slope=slope(ll, kind), contrast=contrast, texture=texture)
+
+# %% ../../nbs/codec/11_subbands.ipynb #43ae0bfd
+def ranked_by_channel(x:Tensor # (B, M, h, w)
+                     )->Tensor: # (B, M, h, w), 0 to 1
+    "Ranks within each channel, equal ones for equal values."
+    from scipy.stats import rankdata
+    flat = x.transpose(0, 1).flatten(1)
+    ranks = torch.from_numpy(rankdata(flat.cpu().numpy(), axis=1) / flat.shape[1])
+    return ranks.view(x.shape[1], x.shape[0], *x.shape[2:]).transpose(0, 1)
+
+def moved_around(x:Tensor, # (B, M, h, w)
+                 count:int, seed:int
+                )->list:   # of (B, M, h, w)
+    "Maps moved by random distances, what leaves at one border enters at the other."
+    draw, (h, w) = torch.Generator().manual_seed(seed), x.shape[2:]
+    def distance(n): return int(torch.randint(1, n, (), generator=draw))
+    return [x.roll((distance(h), distance(w)), (2, 3)) for _ in range(count)]
+
+# %% ../../nbs/codec/11_subbands.ipynb #a0a4a8df
+def left_by_feature(residuals:Tensor, # (B, M, h, w) of a high band, in units of their scale
+                    ll:Tensor,        # (B, M, h, w) decoded
+                    kind:str,         # 'lh', 'hl' or 'hh'
+                    moves:int=5,      # unrelated pairs
+                    most:int=4096,    # coefficients that are used, drawn at random
+                    seed:int=0        # of moves and draw
+                   )->dict:           # feature -> `MutualInformation`, bits per coefficient
+    "Information that residuals share with each feature of LL."
+    if min(ll.shape[2:]) < 4: raise refusal('ll', tuple(ll.shape[2:]), 'at least 4 x 4 positions', what='grid')
+    found = {}
+    for name, feature in low_features(ll.double(), kind).items():
+        ranks = ranked_by_channel(feature)
+        found[name] = mutual_information(residuals, ranks, moved_around(ranks, moves, seed), most, seed=seed)
+    return found
+
+# %% ../../nbs/codec/11_subbands.ipynb #12b822a8
+@patch
+@torch.no_grad()
+def band_residuals(self:WaveletHPCM, x:Tensor # (B, 3, H, W) in [0, 1], any size
+                  )->tuple: # band -> (value minus mean, scale), each (B, M, h, w) within the image; decoded bands by name
+    "What the entropy parameters of each band leave over."
+    bands, z = self.analyze(x)
+    found = {}
+    def code(group, given):
+        joint, size = group.coder == 'joint', self.inside(x.shape[2:], group.level)
+        target = fold([bands[name] for name in group.bands], joint) * given.factor
+        out = self.band_coders[group.coder].residuals(target, given.params, given.prior, size)
+        inside = (out[name][..., :size[0], :size[1]] for name in ('residuals', 'scales'))
+        found.update(zip(group.bands, zip(*(unfold(maps, len(group.bands), joint) for maps in inside))))
+        return out['y_hat']
+    known = self.code_bands(self.hyper_coder(z)['y_hat'], code)
+    return found, known
+
+def symbol_points(residuals:Tensor, # value minus mean
+                  scales:Tensor,    # same shape
+                  beta:float,       # shape of the distribution
+                  seed:int=0
+                 )->Tensor:         # same shape, float64, 0 to 1
+    "A random point of the interval that a symbol has on the distribution function."
+    symbols, scales = residuals.double().round(), scales.double()
+    low, high = (ggd_cdf((symbols + side) / scales, beta) for side in (-.5, .5))
+    return low + (high - low) * torch.rand(low.shape, generator=torch.Generator().manual_seed(seed)).to(low)
+
+# %% ../../nbs/codec/11_subbands.ipynb #d379fde6
+@patch
+def left_between_bands(self:WaveletHPCM,
+                       x:Tensor,         # (B, 3, H, W) in [0, 1], at least 4 positions of a band a side
+                       of:str='values',  # or 'symbols': of what is coded
+                       **options         # of `left_by_feature`: moves, most, seed
+                      )->dict:           # high band -> {feature of LL -> `MutualInformation`, bits per coefficient}
+    "Information that the residuals of each high band still share with the decoded LL at the same place."
+    if of not in ('values', 'symbols'): raise refusal('of', of, "'values', 'symbols'")
+    (residuals, known), found = self.band_residuals(x), {}
+    for group in self.groups:
+        beta = self.band_coders[group.coder].entropy.distribution.shape
+        for name in (name for name in group.bands if name[:2] != 'll'):
+            left, scales = residuals[name]
+            ll = known[low_band(group.level)][..., :left.shape[2], :left.shape[3]]
+            values = left / scales if of == 'values' else symbol_points(left, scales, beta)
+            found[name] = left_by_feature(values, ll, name[:2], **options)
+    return found
