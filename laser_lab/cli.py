@@ -539,12 +539,15 @@ def convert_checkpoint(cfg:ConvertConfig, # what to make of what
                       ):
     "A checkpoint of another project as a run, or a run as a checkpoint of another project."
     from laser_lab.training.convert import convert, describe, export
+    notes = []
     try:
-        if cfg.target: return print(export(cfg.input, cfg.target, cfg.output or f'{Path(cfg.input).name}.pth'))
-        folder, converted = convert(cfg.input, cfg.source, cfg.output, **fields)
+        if cfg.target: made = export(cfg.input, cfg.target, cfg.output or f'{Path(cfg.input).name}.pth', notes)
+        else:
+            made, converted = convert(cfg.input, cfg.source, cfg.output, **fields)
+            notes = describe(converted)
     except ConfigError: raise
     except ValueError as e: raise ConfigError(str(e)) from e
-    print(folder, *describe(converted), sep='\n')
+    print(made, *notes, sep='\n')
 
 def convert_verb(argv): # arguments after `convert`
     "Take over a checkpoint of another project, or give one back."

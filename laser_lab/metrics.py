@@ -32,7 +32,8 @@ def _pair(x, y, name, smallest=1): # the two, in float32 at least
         raise refusal(name, dtypes, 'floating point, values in [0, 1]', what='pair of dtypes', error=TypeError)
     size = shapes[0][-2:]
     if not shapes[0][0]: raise refusal(name, 0, '1 or more', what='number of images')
-    if min(size) < smallest: raise refusal(name, size, f'at least {smallest} pixels a side', what='size')
+    if min(size) < smallest:
+        raise refusal(name, size, f'at least {smallest} pixels a side', what='size', error=ConfigError)
     return at_least_float32(x), at_least_float32(y)
 
 def _in_range(pair, data_range): # the two in a unit of the range, and the range in it
@@ -85,9 +86,10 @@ def _read_weights(path): # dict: name -> tensor
     path = Path(path)
     if not path.is_file(): raise FileNotFoundError(f'{path}: no such weights file')
     try: state = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as e: raise ValueError(f'{path}: cannot be read as a state dict ({type(e).__name__})') from e
+    except Exception as e: raise ConfigError(f'{path}: cannot be read as a state dict ({type(e).__name__})') from e
     if isinstance(state, dict) and state and all(torch.is_tensor(v) for v in state.values()): return state
-    raise refusal(path, type(state).__name__, 'a state dict, that is names with their tensors', what='content of type')
+    raise refusal(path, type(state).__name__, 'a state dict, that is names with their tensors', what='content of type',
+                  error=ConfigError)
 
 # %% ../nbs/03_metrics.ipynb #95dfcf63
 def _backbone_state(network, weights, path): # state dict for the sliced network
@@ -96,8 +98,8 @@ def _backbone_state(network, weights, path): # state dict for the sliced network
     given = {name for name in weights if not name.startswith('classifier.')}
     wrong = given.symmetric_difference(wanted.values())
     if wrong:
-        raise ValueError(f'{path}: is not the backbone asked for; '
-                         f'missing or unexpected: {sorted(wrong)[0]} ({len(wrong)} in all)')
+        raise ConfigError(f'{path}: is not the backbone asked for; '
+                          f'missing or unexpected: {sorted(wrong)[0]} ({len(wrong)} in all)')
     return {name: weights[source] for name, source in wanted.items()}
 
 # %% ../nbs/03_metrics.ipynb #c35ce412
@@ -107,7 +109,7 @@ def _lpips_network(path, modified, net): # frozen module in eval mode; a file th
     with torch.random.fork_rng(devices=[]): network = _NoTrainLpips(net=net, pnet_rand=True) # leaves the run's generator alone
     state = _backbone_state(network.net, _read_weights(path), path)
     try: network.net.load_state_dict(state)
-    except RuntimeError as e: raise ValueError(f'{path}: is not the backbone asked for; {e}') from e
+    except RuntimeError as e: raise ConfigError(f'{path}: is not the backbone asked for; {e}') from e
     return network.requires_grad_(False)
 
 def lpips_network(weights,        # path of torchvision's state dict for the backbone
@@ -138,7 +140,7 @@ def _inception(weights, features): # torchmetrics' accumulator, on the CPU and o
     options = dict(feature=features, feature_extractor_weights_path=str(weights), sync_on_compute=False)
     try:
         with torch.random.fork_rng(devices=[]): return FrechetInceptionDistance(**options)
-    except RuntimeError as e: raise ValueError(f"{weights}: is not torch-fidelity's Inception; {e}") from e
+    except RuntimeError as e: raise ConfigError(f"{weights}: is not torch-fidelity's Inception; {e}") from e
 
 # %% ../nbs/03_metrics.ipynb #54cebf07
 def fid(real:Tensor,      # images (N, 3, H, W) in [0, 1], N >= 2

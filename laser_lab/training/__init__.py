@@ -35,8 +35,8 @@ names = {
     'recipes': [
         'Recipe', 'RecipeModule', 'import_kinds', 'model_values', 'recipe_at', 'target_of'],
     'run': [
-        'PerceptualLog', 'RunConfig', 'branch', 'first_weights', 'fit', 'freezing', 'learned', 'metric_callbacks',
-        'of_no_run', 'saved_step', 'spectral_callbacks', 'step_of', 'train', 'train_from', 'writing'],
+        'PerceptualLog', 'RunConfig', 'branch', 'first_weights', 'fit', 'freezing', 'learned', 'load_model',
+        'metric_callbacks', 'of_no_run', 'saved_step', 'spectral_callbacks', 'step_of', 'train', 'train_from', 'writing'],
     'trainer': [
         'EXPECTED_WARNINGS', 'Interrupted', 'OneBar', 'PR_SET_PDEATHSIG', 'TrainingConfig', 'begin', 'begin_worker',
         'constant', 'end_with_parent', 'environment', 'extra_loggers', 'fit_quietly', 'for_one_process',

@@ -84,6 +84,11 @@ class Converter:
              )->dict: # what the project's own program loads
         raise refusal('to', type(self).__name__, 'hpcm, weconvene, scattering', error=ConfigError)
 
+    def remarks(self, model:nn.Module # that was written
+               )->list: # sentences
+        "What the project's program has to do that the model does itself here."
+        return []
+
 CONVERTERS = {}
 
 def register_converter(name:str, # as after --from and --to
@@ -215,6 +220,10 @@ class FromScattering(Converter):
         check_kind(model, ScatteringNet)
         kept = {name: facts.get(name) for name in ('epoch', 'best_val_acc')}
         return dict(state_dict={n: t.detach().clone() for n, t in to_original(model).items()}, **kept)
+
+    def remarks(self, model):
+        mean, std = ([round(float(v), 6) for v in buffer.flatten()] for buffer in (model.mean, model.std))
+        return [f'images have to be normalised by mean {mean} and std {std}, which the network does not do there']
 
 register_converter('scattering', FromScattering())
 
@@ -451,11 +460,14 @@ def describe(converted:Converted)->list: # lines for the terminal
 
 def export(run,        # folder of a run, or its checkpoint
            target:str, # hpcm, weconvene or scattering
-           output      # file to write
+           output,     # file to write
+           notes:list=None # to which remarks are added
           )->Path:     # the file
     "Make a checkpoint of another project of a run."
     converter, output = converter_for(target, 'to'), Path(output)
     refuse_existing(output)
     recipe = recipe_at(run)
-    facts = read_checkpoint(recipe.checkpoint(run))
-    return write_atomic(output, to_bytes(converter.write(recipe.load(run), facts)))
+    facts, model = read_checkpoint(recipe.checkpoint(run)), recipe.load(run)
+    written = write_atomic(output, to_bytes(converter.write(model, facts)))
+    if notes is not None: notes += converter.remarks(model)
+    return written

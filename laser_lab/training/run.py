@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RunConfig', 'spectral_callbacks', 'PerceptualLog', 'metric_callbacks', 'step_of', 'saved_step', 'first_weights',
-           'freezing', 'fit', 'learned', 'train', 'writing', 'branch', 'of_no_run', 'train_from']
+           'freezing', 'fit', 'learned', 'train', 'writing', 'branch', 'of_no_run', 'train_from', 'load_model']
 
 # %% ../../nbs/training/08_run.ipynb #8451d7f7
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ from . import autoencoder, codec, phases # register their recipes and presets
 from .callbacks import InterScale, Truncation
 from .logs import finite_or_none, one_writer
 from .probe import SpectrumProbe
-from .recipes import import_kinds
+from .recipes import import_kinds, recipe_at
 from .trainer import (begin, extra_loggers, fit_quietly, for_one_process, make_trainer, new_folder,
                                         refuse_unfinished, run_folder, says_what_is_left, schedule_of, steps_of,
                                         stream_of)
@@ -221,3 +221,10 @@ def train_from(values:dict, # a run's configuration as plain values
     return train(RunConfig.from_dict(values), folder)
 
 import_kinds() # kinds that users define
+
+# %% ../../nbs/training/08_run.ipynb #730e1195
+def load_model(path,        # folder of a run, or a checkpoint
+               device='cpu' # where to
+              )->torch.nn.Module: # in eval mode
+    "The model that a run has trained, of whatever kind."
+    return recipe_at(path).load(path, device)
