@@ -201,9 +201,9 @@ def show_missing(ax,              # axes to draw on
     ax.spines[:].set(visible=True, color=FAINT, linewidth=.6)
 
 def show_same_file(ax,               # axes to draw on
-               view:SubbandView, # result
-               history           # of `Tried`
-              ):
+                   view:SubbandView, # result
+                   history           # of `Tried`
+                  ):
     "Rate and distortion of what was tried on the same file."
     show_plane(ax, comparable(list(history), view, SAME_FILE), 'fill', ('zero', 'mean'))
     ax.set(title='PSNR (dB) over bits per pixel', xlabel='', ylabel='')
