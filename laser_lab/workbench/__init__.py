@@ -21,7 +21,7 @@ names = {
         'AblateConfig', 'LOGGED', 'PAGE', 'STYLESHEET', 'ablate', 'as_url', 'figures', 'gallery', 'notes',
         'own_pictures', 'reconstruction_pictures', 'report_html', 'shown_images', 'study_record', 'training_picture'],
     'study': [
-        'ABOUT', 'CLOCKS', 'Difference', 'MEANS', 'PEAK', 'Timings', 'can_measure_memory', 'curve_of',
+        'ABOUT', 'CLOCKS', 'Difference', 'MEANS', 'Opening', 'PEAK', 'Timings', 'can_measure_memory', 'curve_of',
         'paired_difference', 'pairs', 'peak_memory', 'point_of', 'promises', 'quartiles', 'record', 'record_table',
         'rerun', 'run_point', 'seconds_of', 'settle', 'stored_or_made', 'stored_result', 'timed', 'timing_table',
         'trained', 'training_curve', 'with_threads'],
