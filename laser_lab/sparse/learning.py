@@ -9,6 +9,8 @@ __all__ = ['STARTS', 'LEARNERS', 'atoms_from_signals', 'atoms_from_clusters', 'e
            'batch_pass', 'passes', 'mean_square', 'learn_dictionary']
 
 # %% ../../nbs/sparse/02_learning.ipynb #0aa5b43b
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from fastcore.basics import patch
@@ -83,11 +85,16 @@ def torch_sweep(residual, atoms, values, order, starts, slots, exact):
         values[entries] = errors @ atoms[k]
         residual[rows] = errors - torch.outer(values[entries], atoms[k])
 
+@cache
+def _libraries(): # of this process; finding them takes as long as a small sweep
+    import scipy.linalg.cython_lapack # brings the one that the compiled loops call
+    from threadpoolctl import ThreadpoolController
+    return ThreadpoolController()
+
 def compiled_sweep(residual, atoms, values, order, starts, slots, exact):
     "The same by a compiled loop."
     from laser_lab.sparse.kernels import approximate_sweep, exact_sweep
-    from threadpoolctl import threadpool_limits
-    with threadpool_limits(torch.get_num_threads(), 'blas'): # BLAS solves the eigenvalue problems
+    with _libraries().limit(limits=torch.get_num_threads(), user_api='blas'): # BLAS solves the eigenvalue problems
         arrays = (t.numpy() for t in (residual, atoms, values, order, starts))
         (exact_sweep if exact else approximate_sweep)(*arrays, slots)
 

@@ -10,7 +10,8 @@ names = {
         'encode_time', 'measure', 'quality'],
     'callbacks': [
         'AtomicCheckpointIO', 'Diverged', 'EMA', 'FiniteLoss', 'InterScale', 'KeptCheckpoints', 'LastStep',
-        'StepStream', 'StopRequest', 'Truncation', 'finite_weights', 'truncate_batch', 'with_lists', 'write_row'],
+        'StepStream', 'StopRequest', 'TIMES', 'Truncation', 'clocks', 'finite_weights', 'training_seconds',
+        'truncate_batch', 'with_lists', 'write_row'],
     'codec': [
         'CodecModule', 'CodecRecipe', 'CompressAIRecipe', 'HPCMRecipe', 'LlcRecipe', 'PUBLISHED_STAIRS',
         'WaveletHPCMRecipe', 'WeConveneRecipe', 'bits_per_pixel', 'clip_or_drop', 'distortion_of', 'first_images',

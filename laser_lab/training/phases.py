@@ -29,7 +29,7 @@ from ..scattering.net import ScatteringConfig, ScatteringNet, block_channels, bl
 from ..scattering.phases import (PhaseModule, accuracy, classifier_checkpoint, classifier_from, evaluating,
                                          filter_change, filters, parameter_counts, results_of, share_batch_norms,
                                          write_results)
-from .callbacks import AtomicCheckpointIO, Truncation
+from .callbacks import AtomicCheckpointIO, Truncation, training_seconds
 from .logs import log_row
 from .recipes import Recipe
 from .transfer import begin_with, fitting, record, take_over
@@ -354,18 +354,19 @@ def train_in_phases(cfg,         # `RunConfig`
         best = folder/phase/'best.ckpt'
         net = classifier_from(read_checkpoint(best), best)
         if first: reached[phase] = accuracy(net, for_one_process(images.test))[0]
-    if first: conclude(cfg, folder, images, net, reached, sum(seconds_of(folder/phase) for phase in reached))
+    if first: conclude(cfg, folder, images, net, reached, seconds_of(folder/phase for phase in reached))
     return folder
 
-def seconds_of(folder)->float: # of a phase
-    "How long it was trained, all parts of an interrupted one together."
-    return read_checkpoint(folder/'checkpoints/last.ckpt').get('training_seconds', 0.)
+def seconds_of(folders)->dict: # of phases
+    "How long they were trained, all parts of an interrupted one together: what is known of each."
+    first, *others = map(training_seconds, folders)
+    return {name: sum((o[name] for o in others), s) for name, s in first.items() if all(name in o for o in others)}
 
 def shared_folder(trainer, folder)->Path: # the first process names it, once the processes can talk
     return Path(trainer.strategy.broadcast(str(folder)))
 
 # %% ../../nbs/training/07_phases.ipynb #b68b744a
-def conclude(cfg, folder, images:PhaseImages, net, reached:dict, seconds:float): # reached: phase -> test accuracy
+def conclude(cfg, folder, images:PhaseImages, net, reached:dict, seconds:dict): # reached: phase -> test accuracy
     "Compare the filters with those of the beginning and write all that was measured."
     states = {phase: phase_state(folder/phase) for phase in reached}
     start = initial_net(cfg, images)
@@ -376,7 +377,7 @@ def conclude(cfg, folder, images:PhaseImages, net, reached:dict, seconds:float):
     epochs = {f'{phase}_best_epoch': s['best']['epoch'] for phase, s in states.items()}
     for old in folder.glob('results_*.json'): old.unlink() # of a process that ended before it had written all
     write_results(folder, cfg.to_dict(), results, {phase: s['rows'] for phase, s in states.items()})
-    write_json(folder/'result.json', {**results, **epochs, 'training_seconds': seconds})
+    write_json(folder/'result.json', {**results, **epochs, **seconds})
 
 # %% ../../nbs/training/07_phases.ipynb #a51f709e
 @patch

@@ -21,7 +21,7 @@ from ..data import make_dataloaders, process_place
 from ..metrics import NotAvailable, PerceptualMeter
 from .. import originals # offers translations of old options
 from . import autoencoder, codec, phases # register their recipes and presets
-from .callbacks import InterScale, Truncation
+from .callbacks import InterScale, Truncation, training_seconds
 from .logs import finite_or_none, one_writer
 from .probe import SpectrumProbe
 from .recipes import import_kinds, recipe_at
@@ -153,11 +153,11 @@ def _finished(folder, steps, total)->bool: # is the run of the folder? `steps`: 
 # %% ../../nbs/training/08_run.ipynb #4dd01535
 def _conclude(cfg, folder, val, device, start): # `val`: held-out batches; `start`: first step of this part of the run
     "Measure what the checkpoint holds, since that is what is kept, and write `result.json`."
-    recipe, seconds = recipe_of(cfg.model), read_checkpoint(folder/'checkpoints/last.ckpt').get('training_seconds', 0.)
+    recipe, seconds = recipe_of(cfg.model), training_seconds(folder)
     model = recipe.load(folder, device)
     measured, parameters = recipe.measure(model, val), sum(p.numel() for p in model.parameters())
     measured |= _perceived(cfg, recipe, model, val) | learned(cfg, model)
-    result = dict(**measured, training_seconds=seconds, resumed_from_step=start, parameters=parameters)
+    result = dict(**measured, **seconds, resumed_from_step=start, parameters=parameters)
     found = recipe.finish(cfg, folder, model, result)
     write_json(folder/'result.json', {name: finite_or_none(value) for name, value in found.items()})
 
