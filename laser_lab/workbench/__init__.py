@@ -6,9 +6,10 @@ modules = [
     'ablation', 'explorer', 'explorers', 'form', 'report', 'study']
 names = {
     'ablation': [
-        'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE', 'StudyConfig',
-        'check_labels_differ', 'last_step', 'markdown_table', 'mean_spread', 'measures_table', 'planned_runs',
-        'print_table', 'read_results', 'result_table', 'run_study', 'slug', 'table_columns', 'with_seed', 'workers_for'],
+        'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
+        'StudyConfig', 'check_labels_differ', 'last_step', 'markdown_table', 'mean_spread', 'measures_table',
+        'planned_runs', 'print_table', 'read_results', 'result_table', 'run_study', 'slug', 'table_columns',
+        'with_seed', 'workers_for'],
     'explorer': [
         'CEILING', 'Explorer', 'ExplorerConfig', 'HistoryExplorer', 'LivePicture', 'PHOTOS', 'PLACE_STYLE',
         'PlacePicture', 'Tried', 'comparable', 'failure_shown', 'mark_point', 'one_thread', 'photograph', 'remembered',
