@@ -89,7 +89,7 @@ class Opening:
 
     def show(self,
              sentence:str, # Markdown, with numbers computed from the result
-             figure        # matplotlib figure; shown here only
+             figure        # matplotlib figure, made in the same cell; shown above only
             ):
         "Show the finding at the place where the opening was made."
         from IPython.display import Markdown
