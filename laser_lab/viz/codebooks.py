@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['VIEWS', 'checked_atoms', 'value_range', 'mosaic', 'label_mosaic', 'show_mosaic', 'matrix_figure', 'mosaic_columns',
            'atoms_figure', 'own_scale', 'checked_counts', 'show_use', 'use_caption', 'show_stretched', 'check_square',
-           'by_use', 'mosaic_title', 'mosaic_figure', 'pairwise_distances', 'show_distances', 'distances_figure',
-           'pca_view', 'tsne_view', 'nearest_atoms', 'keep_compiled', 'expected_warnings', 'umap_view', 'embed',
-           'marker_style', 'marker_note', 'check_atoms_of_view', 'check_embedding', 'embedding_figure']
+           'by_use', 'mosaic_title', 'mosaic_figure', 'pairwise_distances', 'show_distances', 'show_codebook',
+           'distances_figure', 'pca_view', 'tsne_view', 'nearest_atoms', 'keep_compiled', 'expected_warnings',
+           'umap_view', 'embed', 'marker_style', 'marker_note', 'check_atoms_of_view', 'check_embedding',
+           'embedding_figure']
 
 # %% ../../nbs/viz/02_codebooks.ipynb #1a906da6
-import math
-import warnings
+import math, textwrap, warnings
 from contextlib import contextmanager, suppress
 
 import numpy as np, torch
@@ -20,7 +20,9 @@ from matplotlib.colors import Normalize, to_rgb
 from matplotlib.ticker import MaxNLocator
 
 from ..config import refusal
-from .style import DIVERGING, PALETTE, REFERENCE, as_array, category, new_figure, show_map, styled
+from ..metrics import mean_and_spread
+from .style import (DIVERGING, PALETTE, REFERENCE, SEQUENTIAL, as_array, category, colour_bar, new_figure,
+                                 show_map, styled)
 
 # %% ../../nbs/viz/02_codebooks.ipynb #587ff64b
 def checked_atoms(atoms, # (K, d)
@@ -231,15 +233,29 @@ def show_distances(ax, # axes to draw on
                    index:int # position of the codebook in the figure
                   ):
     "Histogram of the distances with their mean and standard deviation."
-    mean, std = float(pairs.mean()), float(pairs.std()) if len(pairs)>1 else 0.
+    mean, std = mean_and_spread(pairs.tolist()) if len(pairs)>1 else (float(pairs.mean()), 0.)
     ax.hist(as_array(pairs), bins=30, range=(0, limit), color=category(index)['color'])
     ax.axvline(mean, color=REFERENCE, linewidth=1.2)
     ax.axvspan(mean-std, mean+std, facecolor='none', edgecolor=REFERENCE, linestyle='--', linewidth=0.8)
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    title = f'mean {mean:.3g}, standard deviation {std:.3g}'
-    ax.set(xlabel='Euclidean distance', ylabel='pairs of atoms', xlim=(0, limit), title=title)
+    ax.set(xlim=(0, limit), title=f'{mean:.3g} ± {std:.3g}')
 
 # %% ../../nbs/viz/02_codebooks.ipynb #6d0cfcf5
+def show_codebook(axes, # two, one above the other
+                  name:str, # of the codebook
+                  matrix, # (K, K) distances
+                  pairs, # distances, each pair once
+                  limit:float, # largest distance of all codebooks
+                  index:int # position of the codebook in the figure
+                 ): # the drawn map
+    "Distances between the atoms as a map, and their histogram."
+    above, below = axes
+    drawn = above.imshow(as_array(matrix), cmap=SEQUENTIAL, vmin=0, vmax=limit)
+    above.set(title='\n'.join(textwrap.wrap(f'{name}: {len(matrix)} atoms', 24)), xlabel='index of the atom')
+    show_distances(below, pairs, limit, index)
+    below.set_xlabel('Euclidean distance')
+    return drawn
+
 @styled
 def distances_figure(atoms:dict # name -> (K, d), at least 2 atoms
                     ): # matplotlib Figure
@@ -247,11 +263,17 @@ def distances_figure(atoms:dict # name -> (K, d), at least 2 atoms
     if not atoms: raise refusal('atoms', {}, 'name -> (K, d)')
     distances = {name: pairwise_distances(checked_atoms(a, name, least=2)) for name, a in atoms.items()}
     limit = max(float(matrix.max()) for matrix, _ in distances.values()) or 1.
-    figure, axes = new_figure(5.2, 2, len(atoms), height_ratios=(3, 2))
-    for i, (name, (matrix, pairs)) in enumerate(distances.items()):
-        show_map(axes[0, i], matrix, 'Euclidean distance', f'{name}, {len(matrix)} atoms', vmin=0, vmax=limit)
-        axes[0, i].set(xlabel='index of the atom', ylabel='index of the atom')
-        show_distances(axes[1, i], pairs, limit, i)
+    columns = min(4, len(atoms))
+    bands = math.ceil(len(atoms)/columns)
+    figure, axes = new_figure(4.2*bands+0.3, 2*bands, columns, height_ratios=(3, 2)*bands)
+    places = [pair for band in range(bands) for pair in zip(*axes[2*band:2*band+2])]
+    for i, ((name, found), place) in enumerate(zip(distances.items(), places)):
+        drawn = show_codebook(place, name, *found, limit, i)
+    for ax in sum(places[len(atoms):], ()): ax.set_axis_off()
+    for above, below in axes[:, 0].reshape(-1, 2):
+        above.set_ylabel('index of the atom')
+        below.set_ylabel('pairs of atoms')
+    colour_bar(figure, drawn, [*axes.flat], 'Euclidean distance', shrink=0.5/bands, aspect=20)
     return figure
 
 # %% ../../nbs/viz/02_codebooks.ipynb #dd4cc2d8

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['METRIC_LABELS', 'PLACES', 'RING', 'has_value', 'curve', 'seed_band', 'spans_decades', 'metric_label', 'group_runs',
-           'show_band', 'show_metric', 'training_figure', 'checked_points', 'as_settings', 'error_bars',
-           'show_settings', 'rate_axis', 'rate_ticks', 'show_highlight', 'finish_plane', 'rate_distortion_figure']
+           'show_band', 'show_metric', 'share_ranges', 'training_figure', 'checked_points', 'as_settings',
+           'show_each_seed', 'show_spread', 'show_settings', 'rate_axis', 'rate_ticks', 'show_highlight', 'seeds_note',
+           'finish_plane', 'show_reference', 'rate_distortion_figure']
 
 # %% ../../nbs/viz/03_curves.ipynb #44dcd58c
 import math
@@ -14,7 +15,7 @@ import torch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..config import refusal
-from ..metrics import mean_and_spread
+from ..metrics import LEAST_SEEDS, mean_and_spread
 from .style import REFERENCE, as_array, category, new_figure, styled
 
 # %% ../../nbs/viz/03_curves.ipynb #56009c1b
@@ -105,6 +106,17 @@ def show_metric(ax, # axes to draw on
     ax.grid(True)
 
 # %% ../../nbs/viz/03_curves.ipynb #20c41f78
+def share_ranges(axes, # one for each metric
+                 metrics # columns of the log
+                ):
+    "One vertical range for what was measured in training and in validation."
+    first = {}
+    for ax, metric in zip(axes, metrics):
+        place, _, measure = metric.rpartition('/')
+        if not place: continue
+        if measure in first: ax.sharey(first[measure])
+        else: first[measure] = ax
+
 @styled
 def training_figure(logs:dict, # run -> list of dict rows with a step and metrics
                     metrics=('loss', 'psnr'), # columns to draw, one panel each
@@ -118,6 +130,7 @@ def training_figure(logs:dict, # run -> list of dict rows with a step and metric
     for ax, metric in zip(axes.flat, metrics):
         curves = {label: [curve(logs[run], metric, run, step) for run in runs] for label, runs in groups.items()}
         show_metric(ax, curves, metric, step)
+    share_ranges(axes.flat, metrics)
     for ax in axes.flat[len(metrics):]: ax.set_axis_off()
     note = 'mean; band: lowest to highest seed' if len(groups)<len(logs) else None
     handles, names = axes[0, 0].get_legend_handles_labels()
@@ -150,26 +163,40 @@ def as_settings(points, # list of settings, or with trail=False the pairs of one
     return sorted(settings, key=lambda s: float(s[:, 0].mean()))
 
 # %% ../../nbs/viz/03_curves.ipynb #b738bacf
-def error_bars(deviations # (settings, 2) standard deviations of rate and PSNR
-              )->dict: # keyword arguments of `Axes.errorbar`
-    "Bars in both directions; none where nothing deviates."
-    if not deviations.any(): return {}
-    across, up = as_array(deviations).T
-    return dict(xerr=across, yerr=up, capsize=2, elinewidth=1)
+def show_each_seed(ax, # axes to draw on
+                   settings, # list of (seeds, 2) tensors
+                   style:dict # of the method, without a line
+                  ):
+    "The seeds of settings: clear markers where they are few, faint ones where bars tell their spread."
+    few = [s for s in settings if len(s)<LEAST_SEEDS]
+    many = [s for s in settings if len(s)>=LEAST_SEEDS]
+    if few: ax.plot(*as_array(torch.cat(few)).T, **style, alpha=0.8)
+    if many: ax.plot(*as_array(torch.cat(many)).T, **style, alpha=0.35, markersize=4, markeredgewidth=0)
+
+def show_spread(ax, # axes to draw on
+                settings, # list of (seeds, 2) tensors
+                style:dict # of the method, without a line
+               ):
+    "Means of settings with sample standard deviations over seeds as bars, where the seeds are enough."
+    for seeds in settings:
+        if len(seeds)<LEAST_SEEDS: continue
+        (x, across), (y, up) = (mean_and_spread(values) for values in seeds.T.tolist())
+        ax.errorbar(x, y, up, across, capsize=2, elinewidth=1, **style)
 
 def show_settings(ax, # axes to draw on
                   settings, # list of (seeds, 2) tensors in order of rate
                   label:str, # the method
                   index:int # its position in the figure
                  ):
-    "Means joined by a line, the sample standard deviation over seeds as bars, every seed as a faint marker."
-    style, seeds = category(index), torch.cat(settings)
+    "Means joined by a line, and the seeds behind them."
+    style = category(index)
     single = style | dict(linestyle='')
-    mean = torch.stack([s.mean(0) for s in settings])
-    spread = [[mean_and_spread(values)[1] for values in s.T.tolist()] for s in settings]
-    bars = error_bars(torch.tensor(spread).nan_to_num()) # one seed has no spread
-    if len(seeds)>len(settings): ax.plot(*as_array(seeds).T, **single, alpha=0.35, markersize=4, markeredgewidth=0)
-    ax.errorbar(*as_array(mean).T, **bars, **(style if len(settings)>1 else single), label=label)
+    show_each_seed(ax, settings, single)
+    show_spread(ax, settings, single)
+    if len(settings)<2: return ax.plot([], [], **single, label=label)
+    means = torch.stack([s.mean(0) for s in settings])
+    ax.plot(*as_array(means).T, **style | dict(marker=''))
+    ax.plot([], [], **style, label=label)
 
 # %% ../../nbs/viz/03_curves.ipynb #019647e1
 def rate_axis(ax, # axes with the rate across
@@ -211,31 +238,50 @@ def show_highlight(ax, # axes to draw on
     ax.annotate(f'{bpp:.2f} bpp, {quality:.2f} dB', (bpp, quality), textcoords='offset points', **side)
 
 # %% ../../nbs/viz/03_curves.ipynb #e535746f
+def seeds_note(settings # (seeds, 2) tensors of all methods
+              )->str: # None where every setting is one run
+    "What markers and bars are, for the legend."
+    counts = {len(s) for s in settings}
+    bars = 'mean ± sample standard\ndeviation over seeds' if max(counts)>=LEAST_SEEDS else ''
+    few = 'every seed a marker' if counts & set(range(2, LEAST_SEEDS)) else ''
+    return (f'{bars};\nof two seeds: {few}' if bars and few else bars or few) or None
+
 def finish_plane(ax, # axes with settings
-                 repeated:bool # whether a setting has several seeds
+                 note:str=None # what markers and bars are
                 ):
     "Labels, grid and legend of a rate-distortion plane."
     ax.set(xlabel='rate (bits per pixel)', ylabel='PSNR (dB)')
     ax.margins(y=0.15)
     ax.grid(True)
-    note = 'mean ± one standard\ndeviation over seeds' if repeated else None
     ax.legend(loc='center left', bbox_to_anchor=(1, 0.5), title=note, title_fontsize=8)
+
+# %% ../../nbs/viz/03_curves.ipynb #e535746c
+def show_reference(ax, # axes to draw on
+                   points, # list of (bpp, psnr)
+                   label:str # the codec
+                  ):
+    "A curve to compare with, in order of its rates."
+    pairs = torch.cat(as_settings(points, trail=True, name=label))
+    ax.plot(*as_array(pairs).T, color=REFERENCE, linestyle='--', linewidth=1, marker='.', markersize=4, label=label)
 
 # %% ../../nbs/viz/03_curves.ipynb #cdc6c2d9
 @styled
 def rate_distortion_figure(points:dict, # method -> list of settings: (bpp, psnr), or a list of such pairs over seeds
                            highlight=None, # (bpp, psnr) to ring and label
-                           trail:bool=True # a flat list of pairs is a trail of settings, or the seeds of one setting
+                           trail:bool=True, # a flat list of pairs is a trail of settings, or the seeds of one setting
+                           references:dict=None # codec that was not trained -> list of (bpp, psnr)
                           ): # matplotlib Figure
-    "PSNR against rate, with means, one standard deviation and every seed."
+    "PSNR against rate: means with sample standard deviations from three seeds on, and every seed."
     if not points: raise refusal('points', {}, 'method -> list of (bpp, psnr)')
-    settings = {name: as_settings(p, trail, name) for name, p in points.items()}
+    settings, references = {name: as_settings(p, trail, name) for name, p in points.items()}, references or {}
     drawn = [seeds for of_method in settings.values() for seeds in of_method]
+    others = [as_settings(p, True, name) for name, p in references.items()]
     ringed = [] if highlight is None else [checked_points(highlight, 'highlight')]
     figure, axes = new_figure(4)
     ax = axes[0, 0]
     for i, (name, of_method) in enumerate(settings.items()): show_settings(ax, of_method, name, i)
-    rate_axis(ax, torch.cat(drawn + ringed)[:, 0].tolist())
+    for name, pairs in references.items(): show_reference(ax, pairs, name)
+    rate_axis(ax, torch.cat([*drawn, *ringed, *sum(others, [])])[:, 0].tolist())
     if highlight is not None: show_highlight(ax, highlight)
-    finish_plane(ax, repeated=any(len(seeds)>1 for seeds in drawn))
+    finish_plane(ax, seeds_note(drawn))
     return figure

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['HOLLOW', 'REPEATS', 'KINDS', 'GAIN_COLOUR', 'LOSS_COLOUR', 'seed_values', 'checked_series', 'as_label', 'size_ticks',
-           'size_axis', 'show_seeds', 'show_series', 'legend_columns', 'legend_below', 'legend_height', 'beside',
-           'is_repeated', 'kind_lines', 'setting_legend', 'size_accuracy_figure', 'gain_colour', 'show_gain',
+           'size_axis', 'show_seeds', 'spread_bars', 'show_series', 'legend_columns', 'legend_below', 'legend_height',
+           'beside', 'repeats_note', 'kind_lines', 'setting_legend', 'size_accuracy_figure', 'gain_colour', 'show_gain',
            'show_gains', 'size_gain_figure', 'checked_pairs', 'show_pairs', 'delta_gain_figure']
 
 # %% ../../nbs/viz/06_experiments.ipynb #aca22a84
@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from ..config import refusal
-from ..metrics import mean_and_spread
+from ..metrics import LEAST_SEEDS, mean_and_spread
 from .style import FAINT, REFERENCE, as_array, category, new_figure, styled
 
 # %% ../../nbs/viz/06_experiments.ipynb #8ca7dba4
@@ -77,9 +77,13 @@ def show_seeds(ax, # axes to draw on
                values, # (seeds,) float64
                style:dict # of the setting
               ):
-    "Every seed as a faint marker; nothing for a single one."
-    faint = style | dict(linestyle='', alpha=0.35, markersize=3.5, markeredgewidth=0.6)
-    if len(values)>1: ax.plot([across]*len(values), as_array(values), **faint)
+    "Every seed as a marker, faint behind an error bar; nothing for a single one, which is the mean."
+    faint = dict(alpha=0.35, markersize=3.5, markeredgewidth=0.6) if len(values)>=LEAST_SEEDS else {}
+    if len(values)>1: ax.plot([across]*len(values), as_array(values), **style | dict(linestyle='') | faint)
+
+def spread_bars(values)->float: # half the length; nan where the seeds are too few for a deviation
+    "The error bar of a setting."
+    return mean_and_spread(values)[1] if len(values)>=LEAST_SEEDS else math.nan
 
 def show_series(ax, # axes to draw on
                 sizes:dict, # training images -> (seeds,) float64
@@ -89,9 +93,11 @@ def show_series(ax, # axes to draw on
                ):
     "Means with error bars, joined by a line, and every seed behind them."
     style = category(index) | (dict(linestyle='-') if solid else HOLLOW)
-    mean, bar = zip(*(mean_and_spread(values.tolist()) for values in sizes.values()))
+    mean, bar = zip(*((float(v.mean()), spread_bars(v.tolist())) for v in sizes.values()))
+    marked = [i for i, values in enumerate(sizes.values()) if len(values)!=2] # both seeds stand for themselves
     for n, values in sizes.items(): show_seeds(ax, n*shift, values, style)
-    ax.errorbar([n*shift for n in sizes], mean, yerr=bar, **style, capsize=3, elinewidth=1, linewidth=1.5)
+    looks = dict(markevery=marked, capsize=3, elinewidth=1, linewidth=1.5)
+    ax.errorbar([n*shift for n in sizes], mean, yerr=bar, **style, **looks)
 
 # %% ../../nbs/viz/06_experiments.ipynb #bb6cd966
 def legend_columns(longest:int # letters of the longest line
@@ -128,10 +134,12 @@ def beside(index:int, # position of the setting
 # %% ../../nbs/viz/06_experiments.ipynb #1e3823f0
 REPEATS = 'mean ± sample standard deviation over seeds'
 
-def is_repeated(series:dict # setting -> training images -> values
-               )->bool:     # whether any of them has two runs
-    "Whether error bars have something to show."
-    return any(len(values)>1 for sizes in series.values() for values in sizes.values())
+def repeats_note(*series:dict # setting -> training images -> values
+                )->str:       # '' where every value is a single run
+    "What bars and markers are."
+    counts = [len(values) for s in series for sizes in s.values() for values in sizes.values()]
+    if max(counts, default=0)>=LEAST_SEEDS: return f'{REPEATS}; each seed a marker'
+    return 'each seed a marker' if max(counts, default=0)>1 else ''
 
 # %% ../../nbs/viz/06_experiments.ipynb #9df7f231
 KINDS = ('fine-tuned', 'head alone')
@@ -167,8 +175,7 @@ def size_accuracy_figure(head:dict, # of the trained head: setting -> training i
     size_axis(axes[0, 0], places)
     axes[0, 0].set_ylabel('test accuracy (%)')
     axes[0, 0].grid(True)
-    repeated = is_repeated(head) or is_repeated(finetuned)
-    setting_legend(figure, settings, REPEATS+'; faint: each seed' if repeated else '')
+    setting_legend(figure, settings, repeats_note(head, finetuned))
     return figure
 
 # %% ../../nbs/viz/06_experiments.ipynb #10764f30
@@ -186,7 +193,7 @@ def show_gain(ax, # axes to draw on
               gains # (seeds,) float64
              ):
     "A bar for the mean, its error bar, and every seed."
-    mean, bar = mean_and_spread(gains.tolist())
+    mean, bar = float(gains.mean()), spread_bars(gains.tolist())
     error = dict(yerr=bar, ecolor=REFERENCE, capsize=3, error_kw=dict(elinewidth=1))
     ax.bar(at, mean, width=0.7, color=gain_colour(mean), alpha=0.85, **error)
     dots = dict(color=REFERENCE, markersize=3, alpha=0.5, markeredgewidth=0)
@@ -222,7 +229,7 @@ def size_gain_figure(gains:dict # setting -> training images -> gains over seeds
     for ax in axes.flat[len(gains):]: ax.set_axis_off()
     for ax in axes[:, 0]: ax.set_ylabel('gain (percentage points)')
     figure.supxlabel('training images', fontsize=9)
-    figure.suptitle('gain of fine-tuning'+(f': {REPEATS}; dots: each seed' if is_repeated(gains) else ''))
+    figure.suptitle('gain of fine-tuning'+(f': {note}' if (note := repeats_note(gains)) else ''))
     return figure
 
 # %% ../../nbs/viz/06_experiments.ipynb #fe335ab0

@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from ..config import (Config, ConfigError, UserError, compose, listof, load_config, read_json, recipes, refusal,
                               register, renamed, save_config)
-from ..metrics import mean_and_spread
+from ..metrics import LEAST_SEEDS, mean_and_spread
 from ..training.logs import one_writer, read_log
 from ..training.recipes import import_kinds
 from ..training.run import RunConfig, train_from
@@ -206,7 +206,7 @@ def table_columns()->dict: # measure -> (heading, format, factor)
 # %% ../../nbs/workbench/03_ablation.ipynb #9fa5b1b1
 def mean_spread(values, format:str)->str: # 'mean ± standard deviation', or fewer than three values one by one
     "What the seeds of a row found, as text."
-    several = len(values) > 2
+    several = len(values) >= LEAST_SEEDS
     shown = mean_and_spread(values) if several else values
     return (' ± ' if several else ', ').join(f'{v:{format}}' for v in shown)
 

@@ -22,6 +22,7 @@ import torch
 from ..codec.coders import named_codec
 from ..codec.evaluate import evaluate
 from ..config import refusal, write_json
+from ..metrics import mean_and_spread
 from ..training.logs import read_log
 from ..training.trainer import environment
 from .ablation import read_results, run_study
@@ -287,7 +288,7 @@ def paired_difference(values:dict,         # seed -> value of a method
     if set(values) != set(baseline) or not values:
         raise refusal('seeds', sorted(values), f'those of the baseline, {sorted(baseline)}')
     differences = [values[seed] - baseline[seed] for seed in values]
-    mean, n = statistics.fmean(differences), len(differences)
+    (mean, spread), n = mean_and_spread(differences), len(differences)
     if n < 2: return Difference(mean, -math.inf, math.inf, n)
-    half = t.ppf((1 + confidence) / 2, n - 1) * statistics.stdev(differences) / math.sqrt(n)
+    half = t.ppf((1 + confidence) / 2, n - 1) * spread / math.sqrt(n)
     return Difference(mean, mean - half, mean + half, n)
