@@ -19,8 +19,11 @@ names = {
         'grey_unused', 'linear_control', 'log_control', 'looks', 'nested_control', 'optional_control', 'plain_control',
         'settings_grid', 'simple_control', 'slider_kind', 'switch_control', 'text_control', 'tooltip'],
     'report': [
-        'AblateConfig', 'LOGGED', 'PAGE', 'STYLESHEET', 'ablate', 'as_url', 'figures', 'gallery', 'notes',
-        'own_pictures', 'reconstruction_pictures', 'report_html', 'shown_images', 'study_record', 'training_picture'],
+        'AblateConfig', 'JPEG', 'LOGGED', 'PAGE', 'PARTS', 'STYLESHEET', 'ablate', 'as_url', 'captions',
+        'common_figures', 'curve_points', 'curves_of', 'data_of', 'figures', 'gallery', 'image_names', 'jpeg_points',
+        'larger_crops', 'logged_measures', 'measured_images', 'notes', 'one_by_one', 'own_pictures', 'rate_picture',
+        'reconstruction_pictures', 'report_html', 'shown_images', 'shown_results', 'side_by_side', 'source_of',
+        'study_record', 'training_picture'],
     'study': [
         'ABOUT', 'CLOCKS', 'Difference', 'MEANS', 'Opening', 'PEAK', 'Timings', 'can_measure_memory', 'curve_of',
         'paired_difference', 'pairs', 'peak_memory', 'point_of', 'promises', 'quartiles', 'record', 'record_table',
