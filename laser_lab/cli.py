@@ -329,7 +329,9 @@ def ablate_verb(argv): # arguments after `ablate`
     "Run a study and report it."
     from laser_lab.workbench.report import AblateConfig, ablate
     command = shlex.join(['laser-lab', 'ablate', *argv])
-    def job(cfg): print(f"report: {ablate(cfg, _resumed(cfg), command)/'report.html'}")
+    def job(cfg):
+        alone = AblateConfig(study=cfg.study, output_dir=cfg.output_dir, resume=cfg.resume) # all else may be named anew
+        print(f"report: {ablate(cfg, _resumed(alone), command)/'report.html'}")
     run_hydra('ablate', AblateConfig, job, argv, 'train the rows of a study on the same seeds and report them')
 
 # %% ../nbs/09_cli.ipynb #2f41a07a

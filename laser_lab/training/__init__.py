@@ -3,7 +3,8 @@
 import lazy_loader
 
 modules = [
-    'autoencoder', 'callbacks', 'codec', 'convert', 'logs', 'phases', 'probe', 'recipes', 'run', 'trainer', 'transfer']
+    'autoencoder', 'callbacks', 'codec', 'convert', 'logs', 'phases', 'probe', 'progress', 'recipes', 'run', 'store',
+    'trainer', 'transfer']
 names = {
     'autoencoder': [
         'AutoencoderModule', 'AutoencoderRecipe', 'active_atoms', 'code_grid', 'codebook_usage', 'concat_codes',
@@ -33,16 +34,24 @@ names = {
         'phase_state', 'run_phase', 'seconds_of', 'shared_folder', 'train_in_phases', 'worth_keeping'],
     'probe': [
         'SpectrumProbe', 'plain', 'read_spectra', 'spectra_record', 'undisturbed'],
+    'progress': [
+        'Progress', 'RunState', 'SILENCE', 'STATES', 'Writer', 'ask_to_stop', 'is_running', 'state_of', 'stop',
+        'writer_of'],
     'recipes': [
         'Recipe', 'RecipeModule', 'import_kinds', 'model_values', 'recipe_at', 'target_of'],
     'run': [
         'PerceptualLog', 'RunConfig', 'branch', 'first_weights', 'fit', 'freezing', 'learned', 'load_model',
         'metric_callbacks', 'of_no_run', 'saved_step', 'spectral_callbacks', 'step_of', 'train', 'train_from', 'writing'],
+    'store': [
+        'COLUMNS', 'DONE', 'EMBEDDED', 'FILES', 'Identity', 'Index', 'NOT_TRAINED_WITH', 'OWN', 'PUT', 'READ_BYTES',
+        'READ_FILES', 'SHOWN', 'TELLING', 'code_version', 'contents', 'data_version', 'determining', 'digest',
+        'folder_version', 'identity', 'identity_of', 'package_version', 'patiently', 'row_of', 'run_folders',
+        'same_file', 'stamp_of', 'take_run', 'write_identity'],
     'trainer': [
-        'EXPECTED_WARNINGS', 'Interrupted', 'OneBar', 'PR_SET_PDEATHSIG', 'TrainingConfig', 'begin', 'begin_worker',
-        'constant', 'end_with_parent', 'environment', 'extra_loggers', 'fit_quietly', 'for_one_process',
-        'kept_checkpoints', 'learning_rate_factor', 'make_trainer', 'new_folder', 'processes', 'refuse_unfinished',
-        'run_folder', 'says_what_is_left', 'schedule_of', 'sigterm_interrupts', 'steps_of', 'stream_of'],
+        'EXPECTED_WARNINGS', 'Interrupted', 'OneBar', 'PR_SET_PDEATHSIG', 'TrainingConfig', 'begin', 'constant',
+        'end_with_parent', 'environment', 'extra_loggers', 'fit_quietly', 'for_one_process', 'kept_checkpoints',
+        'learning_rate_factor', 'make_trainer', 'new_folder', 'processes', 'refuse_unfinished', 'run_folder',
+        'says_what_is_left', 'schedule_of', 'sigterm_interrupts', 'steps_of', 'stream_of'],
     'transfer': [
         'Fit', 'Frozen', 'begin_with', 'check_parts', 'differences', 'fit_of', 'fitting', 'freeze_except',
         'frozen_statistics', 'in_short', 'is_below', 'is_parameter', 'knows', 'layer_of', 'learning', 'record',

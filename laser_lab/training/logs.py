@@ -108,9 +108,11 @@ os.register_at_fork(after_in_child=_close_copies)
 
 # %% ../../nbs/training/00_logs.ipynb #fca61e3a
 @contextmanager
-def one_writer(folder): # of a run or a study; made if it is not there
+def one_writer(folder,             # of a run or a study; made if it is not there
+               name:str='.writer'  # of the file that is locked
+              ):
     "Write to a folder alone; a second writer gets `FolderInUse`, and changes nothing."
-    path = Path(folder)/'.writer'
+    path = Path(folder)/name
     path.parent.mkdir(parents=True, exist_ok=True)
     file = _locked(path)
     _held.add(file)

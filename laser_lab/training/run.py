@@ -24,6 +24,7 @@ from . import autoencoder, codec, phases # register their recipes and presets
 from .callbacks import InterScale, Truncation, training_seconds
 from .logs import finite_or_none, one_writer
 from .probe import SpectrumProbe
+from .progress import Progress
 from .recipes import import_kinds, recipe_at
 from .trainer import (begin, extra_loggers, fit_quietly, for_one_process, make_trainer, new_folder,
                                         refuse_unfinished, run_folder, says_what_is_left, schedule_of, steps_of,
@@ -179,6 +180,7 @@ def train(cfg:RunConfig, # what to do
          )->Path:        # the folder
     "Train, log, checkpoint and measure one model of any kind."
     folder = Path(folder) if folder else run_folder(cfg)
+    callbacks = [*callbacks, Progress(folder)]
     with writing(folder), says_what_is_left(folder): return recipe_of(cfg.model).train(cfg, folder, callbacks, fit)
 
 @contextmanager

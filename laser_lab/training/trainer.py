@@ -6,7 +6,7 @@
 __all__ = ['EXPECTED_WARNINGS', 'PR_SET_PDEATHSIG', 'TrainingConfig', 'environment', 'new_folder', 'run_folder', 'OneBar',
            'processes', 'extra_loggers', 'kept_checkpoints', 'make_trainer', 'steps_of', 'stream_of', 'constant',
            'learning_rate_factor', 'schedule_of', 'for_one_process', 'fit_quietly', 'Interrupted', 'begin',
-           'refuse_unfinished', 'end_with_parent', 'begin_worker', 'sigterm_interrupts', 'says_what_is_left']
+           'refuse_unfinished', 'end_with_parent', 'sigterm_interrupts', 'says_what_is_left']
 
 # %% ../../nbs/training/02_trainer.ipynb #556e009b
 import copy, ctypes, datetime, logging, math, os, platform, signal, subprocess, sys, threading, time, warnings
@@ -304,12 +304,6 @@ def end_with_parent(parent:int,               # process that started this one
 def _watch(parent, number): # a process whose parent has ended gets another one
     while os.getppid() == parent: time.sleep(.5)
     os.kill(os.getpid(), number)
-
-def begin_worker(parent:int): # process that started this one
-    "First act of a process that trains for a study: one thread, and an end with the study, which also answers Ctrl-C."
-    end_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
 
 # %% ../../nbs/training/02_trainer.ipynb #e4b164fc
 @contextmanager

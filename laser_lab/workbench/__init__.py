@@ -3,13 +3,18 @@
 import lazy_loader
 
 modules = [
-    'ablation', 'explorer', 'explorers', 'form', 'report', 'study']
+    'ablation', 'engines', 'explorer', 'explorers', 'form', 'jobs', 'report', 'study']
 names = {
     'ablation': [
-        'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
-        'StudyConfig', 'check_labels_differ', 'last_step', 'markdown_table', 'mean_spread', 'measures_table',
-        'planned_runs', 'print_table', 'read_results', 'result_table', 'run_study', 'slug', 'table_columns',
-        'with_seed', 'workers_for'],
+        'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'MOST_RUNS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
+        'StudyConfig', 'VERSION', 'begin_study', 'changed_since', 'check_count', 'check_labels_differ', 'identities',
+        'markdown_table', 'mean_spread', 'measures_table', 'planned_runs', 'print_table', 'read_outcomes',
+        'read_results', 'refuse_changed', 'result_table', 'run_job', 'run_name', 'run_study', 'slug', 'stored_study',
+        'table_columns', 'take_or_train', 'trained_state', 'with_seed'],
+    'engines': [
+        'IMPORTED', 'LocalEngine', 'LocalSession', 'PAUSE', 'RayEngine', 'RaySession', 'STOPPING', 'Slot',
+        'SlurmEngine', 'SlurmSession', 'TRIES', 'WorkerLost', 'check_address', 'is_loopback', 'needed', 'on_loopback',
+        'run_jobs', 'start_method'],
     'explorer': [
         'CEILING', 'Explorer', 'ExplorerConfig', 'HistoryExplorer', 'LivePicture', 'PHOTOS', 'PLACE_STYLE',
         'PlacePicture', 'Tried', 'comparable', 'failure_shown', 'mark_point', 'one_thread', 'photograph', 'remembered',
@@ -18,12 +23,14 @@ names = {
         'Control', 'Form', 'NARROW_NUMBERS', 'choice_control', 'control_for', 'controls', 'field_text', 'field_value',
         'grey_unused', 'linear_control', 'log_control', 'looks', 'nested_control', 'optional_control', 'plain_control',
         'settings_grid', 'simple_control', 'slider_kind', 'switch_control', 'text_control', 'tooltip'],
+    'jobs': [
+        'AGAIN', 'GRACE', 'Job', 'Outcome', 'STOPPED', 'begin_worker', 'perform', 'perform_in_time'],
     'report': [
         'AblateConfig', 'JPEG', 'LOGGED', 'PAGE', 'PARTS', 'STYLESHEET', 'ablate', 'as_url', 'captions',
-        'common_figures', 'curve_points', 'curves_of', 'data_of', 'figures', 'gallery', 'image_names', 'jpeg_points',
-        'larger_crops', 'logged_measures', 'measured_images', 'notes', 'one_by_one', 'own_pictures', 'rate_picture',
-        'reconstruction_pictures', 'report_html', 'shown_images', 'shown_results', 'side_by_side', 'source_of',
-        'study_record', 'training_picture'],
+        'common_figures', 'curve_points', 'curves_of', 'data_of', 'figures', 'first_command', 'gallery', 'image_names',
+        'jpeg_points', 'larger_crops', 'logged_measures', 'measured_images', 'notes', 'one_by_one', 'own_pictures',
+        'rate_picture', 'reconstruction_pictures', 'report_html', 'shown_images', 'shown_results', 'side_by_side',
+        'source_of', 'study_record', 'training_picture'],
     'study': [
         'ABOUT', 'CLOCKS', 'Difference', 'MEANS', 'Opening', 'PEAK', 'Timings', 'can_measure_memory', 'curve_of',
         'paired_difference', 'pairs', 'peak_memory', 'point_of', 'promises', 'quartiles', 'record', 'record_table',

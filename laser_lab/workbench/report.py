@@ -7,7 +7,7 @@ __all__ = ['LOGGED', 'JPEG', 'STYLESHEET', 'PAGE', 'PARTS', 'curves_of', 'shown_
            'gallery', 'data_of', 'source_of', 'image_names', 'logged_measures', 'training_picture', 'side_by_side',
            'one_by_one', 'jpeg_points', 'measured_images', 'curve_points', 'rate_picture', 'reconstruction_pictures',
            'own_pictures', 'common_figures', 'figures', 'notes', 'captions', 'as_url', 'report_html', 'study_record',
-           'report', 'AblateConfig', 'ablate']
+           'report', 'AblateConfig', 'ablate', 'first_command']
 
 # %% ../../nbs/workbench/04_report.ipynb #588863b3
 import base64, json, math
@@ -23,7 +23,8 @@ from tqdm.auto import tqdm
 
 from ..codec.coders import to_picture
 from ..codec.curves import pillow_curve
-from ..config import Config, command as command_line, load_config, of_group, within, write_atomic, write_json
+from ..config import (Config, command as command_line, load_config, of_group, read_json, within, write_atomic,
+                              write_json)
 from ..data import DataConfig, load_photos, make_dataloaders, photo_sources, to_tensor
 from ..metrics import psnr
 from ..training.logs import read_log
@@ -33,8 +34,8 @@ from ..training.trainer import new_folder
 from ..viz.codes import channel_slice_figure, reconstruction_figure
 from ..viz.curves import rate_distortion_figure, training_figure
 from ..viz.style import as_png
-from .ablation import (RunsFailed, StudyConfig, print_table, read_results, result_table, run_study,
-                                          slug)
+from .ablation import (RunsFailed, StudyConfig, print_table, read_results, result_table,
+                                          run_study, slug)
 
 # %% ../../nbs/workbench/04_report.ipynb #6042b6f3
 def curves_of(labels # of rows
@@ -290,8 +291,11 @@ class AblateConfig(Config):
     "Options of `laser-lab ablate`."
     study:Config = of_group('study', 'bottlenecks') # which study
     output_dir:str = 'runs' # folder that receives the study
-    workers:int|None = within(None, 1, 256) # runs trained at the same time, one thread each; None is the number of cores, or one on a GPU
+    engine:Config = of_group('engine', 'local') # where its runs are trained
+    workers:int|None = within(None, 1, 4096) # runs trained at the same time; None: as many as there are cores, or as the cluster has room for
     resume:str|None = None # folder of an interrupted study to finish; it brings its own configuration
+    anyway:bool = False # go on with a study although code or data have changed since it began; that is recorded
+    detach:bool = False # let the study go on by itself, and return at once
 
 # %% ../../nbs/workbench/04_report.ipynb #44370f2e
 def ablate(cfg:AblateConfig,           # what to do
@@ -302,12 +306,16 @@ def ablate(cfg:AblateConfig,           # what to do
     study = load_config(StudyConfig, Path(folder)/'config.json') if folder else cfg.study
     folder = Path(folder or new_folder(cfg.output_dir, slug(study.title)))
     onward, failed = f"continue with `{command_line('ablate', resume=folder)}`", None
-    try: run_study(study, folder, cfg.workers)
+    try: run_study(study, folder, cfg.workers, cfg.engine, cfg.anyway, command)
     except KeyboardInterrupt as e: raise KeyboardInterrupt(f'{folder}: stopped; {onward}') from e
     except RunsFailed as e: failed = RunsFailed(f'{e}; {onward}')
-    if read_results(folder): _show(study, report(folder, command).parent)
+    if read_results(folder): _show(study, report(folder, first_command(folder) or command).parent)
     if failed: raise failed
     return folder
+
+def first_command(folder:Path)->str|None: # of a study
+    "What was typed when a study began, wherever it went on."
+    return next((s['command'] for s in read_json(folder/'study.json')['sessions'] if s.get('command')), None)
 
 def _show(study, folder): # print the table
     title = f'{study.title}: held-out images, mean ± standard deviation over seeds {study.seeds}'
