@@ -29,10 +29,10 @@ names = {
         'grid_name', 'panels_of', 'part_rates', 'scale_totals', 'short', 'show_bits', 'show_budget', 'show_costs',
         'show_path', 'show_state', 'show_states', 'show_step', 'state_name', 'step_map'],
     'curves': [
-        'METRIC_LABELS', 'PLACES', 'RING', 'as_settings', 'checked_points', 'curve', 'finish_plane', 'group_runs',
-        'has_value', 'metric_label', 'rate_axis', 'rate_distortion_figure', 'rate_ticks', 'seed_band', 'seeds_note',
-        'share_ranges', 'show_band', 'show_each_seed', 'show_highlight', 'show_metric', 'show_reference',
-        'show_settings', 'show_spread', 'spans_decades', 'training_figure'],
+        'METRIC_LABELS', 'PLACES', 'RING', 'as_settings', 'checked_points', 'curve', 'dwarfs', 'finish_plane',
+        'group_runs', 'has_value', 'metric_label', 'rate_axis', 'rate_distortion_figure', 'rate_ticks', 'seed_band',
+        'seeds_note', 'share_range', 'share_ranges', 'show_band', 'show_each_seed', 'show_highlight', 'show_metric',
+        'show_plane', 'show_reference', 'show_settings', 'show_spread', 'spans_decades', 'training_figure'],
     'experiments': [
         'GAIN_COLOUR', 'HOLLOW', 'KINDS', 'LOSS_COLOUR', 'REPEATS', 'as_label', 'beside', 'checked_pairs',
         'checked_series', 'delta_gain_figure', 'gain_colour', 'kind_lines', 'legend_below', 'legend_columns',

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['METRIC_LABELS', 'PLACES', 'RING', 'has_value', 'curve', 'seed_band', 'spans_decades', 'metric_label', 'group_runs',
-           'show_band', 'show_metric', 'share_ranges', 'training_figure', 'checked_points', 'as_settings',
-           'show_each_seed', 'show_spread', 'show_settings', 'rate_axis', 'rate_ticks', 'show_highlight', 'seeds_note',
-           'finish_plane', 'show_reference', 'rate_distortion_figure']
+           'show_band', 'show_metric', 'share_range', 'share_ranges', 'training_figure', 'checked_points',
+           'as_settings', 'show_each_seed', 'show_spread', 'show_settings', 'rate_axis', 'rate_ticks', 'show_highlight',
+           'seeds_note', 'finish_plane', 'show_reference', 'show_plane', 'dwarfs', 'rate_distortion_figure']
 
 # %% ../../nbs/viz/03_curves.ipynb #44dcd58c
 import math
@@ -106,6 +106,14 @@ def show_metric(ax, # axes to draw on
     ax.grid(True)
 
 # %% ../../nbs/viz/03_curves.ipynb #20c41f78
+def share_range(one, other): # two axes
+    "One vertical range for both, logarithmic where that helps either."
+    scale = 'log' if 'log' in (one.get_yscale(), other.get_yscale()) else 'linear'
+    low, high = (pick(limits) for pick, limits in zip((min, max), zip(one.get_ylim(), other.get_ylim())))
+    other.sharey(one)
+    one.set_yscale(scale)
+    one.set_ylim(low, high)
+
 def share_ranges(axes, # one for each metric
                  metrics # columns of the log
                 ):
@@ -114,8 +122,8 @@ def share_ranges(axes, # one for each metric
     for ax, metric in zip(axes, metrics):
         place, _, measure = metric.rpartition('/')
         if not place: continue
-        if measure in first: ax.sharey(first[measure])
-        else: first[measure] = ax
+        if measure not in first: first[measure] = ax
+        else: share_range(first[measure], ax)
 
 @styled
 def training_figure(logs:dict, # run -> list of dict rows with a step and metrics
@@ -134,7 +142,8 @@ def training_figure(logs:dict, # run -> list of dict rows with a step and metric
     for ax in axes.flat[len(metrics):]: ax.set_axis_off()
     note = 'mean; band: lowest to highest seed' if len(groups)<len(logs) else None
     handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc='outside lower center', ncols=4, title=note, title_fontsize=8)
+    columns = max(1, min(4, 110//(max(map(len, names))+8)))
+    figure.legend(handles, names, loc='outside lower center', ncols=columns, title=note, title_fontsize=8)
     return figure
 
 # %% ../../nbs/viz/03_curves.ipynb #ad0b4deb
@@ -265,6 +274,29 @@ def show_reference(ax, # axes to draw on
     ax.plot(*as_array(pairs).T, color=REFERENCE, linestyle='--', linewidth=1, marker='.', markersize=4, label=label)
 
 # %% ../../nbs/viz/03_curves.ipynb #cdc6c2d9
+def show_plane(ax, # axes to draw on
+               settings:dict, # method -> list of (seeds, 2) tensors
+               references:dict, # codec that was not trained -> list of (bpp, psnr)
+               highlight=None # (bpp, psnr) to ring and label
+              ):
+    "A rate-distortion plane."
+    for i, (name, of_method) in enumerate(settings.items()): show_settings(ax, of_method, name, i)
+    for name, pairs in references.items(): show_reference(ax, pairs, name)
+    drawn = [seeds for of_method in settings.values() for seeds in of_method]
+    others = [s for name, p in references.items() for s in as_settings(p, True, name)]
+    ringed = [] if highlight is None else [checked_points(highlight, 'highlight')]
+    rate_axis(ax, torch.cat(drawn + others + ringed)[:, 0].tolist())
+    if highlight is not None: show_highlight(ax, highlight)
+    finish_plane(ax, seeds_note(drawn))
+
+def dwarfs(references:dict, settings:dict)->bool: # as for `show_plane`
+    "Whether references take up more than half of the vertical axis."
+    def span(curves): return torch.cat([seeds[:, 1] for curve in curves for seeds in curve])
+    own = span(settings.values())
+    if not references: return False
+    both = torch.cat([own, span(as_settings(p, True, name) for name, p in references.items())])
+    return bool(both.max()-both.min() > 2*(own.max()-own.min()))
+
 @styled
 def rate_distortion_figure(points:dict, # method -> list of settings: (bpp, psnr), or a list of such pairs over seeds
                            highlight=None, # (bpp, psnr) to ring and label
@@ -274,14 +306,8 @@ def rate_distortion_figure(points:dict, # method -> list of settings: (bpp, psnr
     "PSNR against rate: means with sample standard deviations from three seeds on, and every seed."
     if not points: raise refusal('points', {}, 'method -> list of (bpp, psnr)')
     settings, references = {name: as_settings(p, trail, name) for name, p in points.items()}, references or {}
-    drawn = [seeds for of_method in settings.values() for seeds in of_method]
-    others = [as_settings(p, True, name) for name, p in references.items()]
-    ringed = [] if highlight is None else [checked_points(highlight, 'highlight')]
-    figure, axes = new_figure(4)
-    ax = axes[0, 0]
-    for i, (name, of_method) in enumerate(settings.items()): show_settings(ax, of_method, name, i)
-    for name, pairs in references.items(): show_reference(ax, pairs, name)
-    rate_axis(ax, torch.cat([*drawn, *ringed, *sum(others, [])])[:, 0].tolist())
-    if highlight is not None: show_highlight(ax, highlight)
-    finish_plane(ax, seeds_note(drawn))
+    panels = 1 + dwarfs(references, settings)
+    figure, axes = new_figure(4*panels - (panels>1), panels)
+    for ax, shown in zip(axes[:, 0], (references, {})): show_plane(ax, settings, shown, highlight)
+    if panels>1: axes[1, 0].get_legend().remove()
     return figure

@@ -54,7 +54,7 @@ class StudyConfig(Config):
 SPARSE = ['model.num_embeddings=128', 'model.patch_size=2', 'model.coef_bits=6']
 METHODS = { # method -> what makes it; field that sets its rate; values of the field, and what they count
     'VQ-VAE': (['model=vqvae'], 'num_embeddings', (32, 512), 'entries'),
-    'RQ-VAE': (['model=rqvae', 'model.num_embeddings=64'], 'num_quantizers', (2, 3), 'stages'),
+    'RQ-VAE': (['model=rqvae', 'model.num_quantizers=2'], 'num_embeddings', (16, 64), 'entries'),
     'DL-VAE (gradient)': (['model=dlvae', 'model.dictionary_weight=5', *SPARSE], 'sparsity_level', (2, 4), 'atoms'),
     'LASER (K-SVD)': (['model=laser', 'model.ksvd_iterations=1', *SPARSE], 'sparsity_level', (2, 4), 'atoms'),
     'LASER (online)': (['model=laser', 'model.ksvd_iterations=0', 'model.use_online_learning=true', *SPARSE],
@@ -63,9 +63,9 @@ BOTTLENECKS = {f'{method}, {value} {unit}': [*made, f'model.{name}={value}']
                for method, (made, name, values, unit) in METHODS.items() for value in values}
 BENCH = ['model.num_hiddens=48', 'model.num_residual_hiddens=24', 'model.num_residual_blocks=1',
          'model.num_downsamples=1', 'model.embedding_dim=16', 'model.learning_rate=3e-3', 'data.image_size=48',
-         'data.batch_size=4', 'data.val_grid=3', 'data.samples_per_epoch=2400', 'training.max_steps=400',
+         'data.batch_size=4', 'data.val_grid=3', 'data.samples_per_epoch=2400', 'training.max_steps=300',
          'training.schedule=cosine', 'training.accelerator=cpu', 'training.log_every=10',
-         'training.validate_every=50', 'training.checkpoint_every=200']
+         'training.validate_every=60', 'training.checkpoint_every=150']
 register('study', 'bottlenecks', StudyConfig, title='bottlenecks', rows=BOTTLENECKS, common=BENCH, seeds=[0, 1, 2]);
 
 # %% ../../nbs/workbench/03_ablation.ipynb #0a5cd0d8

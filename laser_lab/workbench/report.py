@@ -65,12 +65,14 @@ def shown_images(data:DataConfig, # of a run
 # %% ../../nbs/workbench/04_report.ipynb #62a05b9b
 def gallery(results:list, # from `read_results`
             images:int=3  # held-out images to show
-           )->dict:       # source: in words; originals; recipe of each method; what it makes of the images
+           )->dict:       # source: in words; labels of the rows; originals; of each method the recipe and what it makes of them
     "What the pictures need, from one checkpoint per method."
-    runs, data = {r['method']: r for r in reversed(shown_results(results))}, data_of(results)
+    names = {labels[0]: method for method, labels in curves_of(r['method'] for r in results).items()}
+    runs, data = {names[r['method']]: r for r in reversed(shown_results(results))}, data_of(results)
     recipes, x = {name: recipe_at(r['folder']) for name, r in reversed(runs.items())}, shown_images(data, images)
     methods = {name: recipe.reconstruct(runs[name]['folder'], x) for name, recipe in recipes.items()}
-    return dict(source=source_of(runs.values(), data, x), originals=x, recipes=recipes, methods=methods)
+    labels = [runs[name]['method'] for name in recipes]
+    return dict(source=source_of(runs.values(), data, x), labels=labels, originals=x, recipes=recipes, methods=methods)
 
 # %% ../../nbs/workbench/04_report.ipynb #a7e37805
 def data_of(results:list # from `read_results`
@@ -207,9 +209,10 @@ def captions(results:list, # from `read_results`
     (count, *_, height, width), seeds = measured_images(data_of(results)).shape, sorted({r['seed'] for r in results})
     rates = f'{count} held-out images of {width} x {height} pixels, on which the table is measured; seeds {seeds}. '
     jpeg = f'{JPEG} is not trained: Pillow wrote the same images side by side into one file, header included.'
-    methods = ', '.join(shown['methods'])
-    training = f'{methods}; seeds {seeds}. Validation is on the held-out images.'
-    return {'Rate and distortion': rates + jpeg, 'Training': training, '': f"{methods}: {shown['source']}."}
+    methods = '; '.join(shown['labels'])
+    training = f'{methods}. Seeds {seeds}; validation is on the held-out images.'
+    pictures = f"{methods}. Pictures are of {shown['source']}."
+    return {'Rate and distortion': rates + jpeg, 'Training': training, '': pictures}
 
 def as_url(png:bytes)->str: # 'data:image/png;base64,...'
     "A picture inside the page."
@@ -272,7 +275,9 @@ def report(folder,                    # folder of a study
 PARTS = 'reconstructions', 'rates and training', 'codes and codebooks', 'files'
 
 def _drawn(folder, results, bar): # heading -> PNG, written to figures/; what the pictures show
-    def begin(part): return bar.update(PARTS.index(part) - bar.n) or bar.set_postfix_str(part)
+    def begin(part):
+        bar.set_postfix_str(part, refresh=False)
+        bar.update(PARTS.index(part) - bar.n)
     begin('reconstructions')
     shown = gallery(results)
     begin('rates and training')
