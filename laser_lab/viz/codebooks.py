@@ -292,8 +292,10 @@ def tsne_view(atoms, # (K, d)
              )->tuple: # (K, 2) points, perplexity used
     "t-SNE (van der Maaten and Hinton, 2008) with a perplexity of 30, or a third of the other atoms if that is less."
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
     perplexity = min(30., (len(atoms)-1)/3)
-    points = TSNE(perplexity=perplexity, random_state=seed).fit_transform(as_array(atoms))
+    with threadpool_limits(1): # threads that wait for each other in every iteration cost more than a codebook has to do
+        points = TSNE(perplexity=perplexity, random_state=seed).fit_transform(as_array(atoms))
     return torch.from_numpy(points), perplexity
 
 # %% ../../nbs/viz/02_codebooks.ipynb #068eb415

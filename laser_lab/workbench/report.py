@@ -26,7 +26,7 @@ from ..codec.curves import pillow_curve
 from ..config import (Config, command as command_line, load_config, of_group, read_json, within, write_atomic,
                               write_json)
 from ..data import DataConfig, load_photos, make_dataloaders, photo_sources, to_tensor
-from ..metrics import psnr
+from ..metrics import LEAST_SEEDS, psnr
 from ..training.logs import read_log
 from ..training.recipes import recipe_at
 from ..training.run import RunConfig
@@ -323,5 +323,6 @@ def first_command(folder:Path)->str|None: # of a study
     return next((s['command'] for s in read_json(folder/'study.json')['sessions'] if s.get('command')), None)
 
 def _show(study, folder): # print the table
-    title = f'{study.title}: held-out images, mean ± standard deviation over seeds {study.seeds}'
+    what = 'mean ± sample standard deviation' if len(study.seeds) >= LEAST_SEEDS else 'values'
+    title = f'{study.title}: held-out images, {what} of seeds {study.seeds}'
     print_table(result_table(read_results(folder)), title)
