@@ -3,7 +3,7 @@
 import lazy_loader
 
 modules = [
-    'ablation', 'engines', 'explorer', 'explorers', 'form', 'jobs', 'report', 'study']
+    'ablation', 'engines', 'explorer', 'explorers', 'form', 'jobs', 'report', 'runs', 'study']
 names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'MOST_RUNS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
@@ -31,6 +31,10 @@ names = {
         'jpeg_points', 'larger_crops', 'logged_measures', 'measured_images', 'notes', 'one_by_one', 'own_pictures',
         'rate_picture', 'reconstruction_pictures', 'report_html', 'shown_images', 'shown_results', 'side_by_side',
         'source_of', 'study_record', 'training_picture'],
+    'runs': [
+        'LASER_LAB', 'as_time', 'counts', 'detach', 'detached', 'engine_words', 'find', 'log_of', 'reasons', 'resume',
+        'row_text', 'runs_table', 'seconds_left', 'steps_of_run', 'stop', 'studies', 'studies_table', 'study_state',
+        'study_states'],
     'study': [
         'ABOUT', 'CLOCKS', 'Difference', 'MEANS', 'Opening', 'PEAK', 'Timings', 'can_measure_memory', 'curve_of',
         'paired_difference', 'pairs', 'peak_memory', 'point_of', 'promises', 'quartiles', 'record', 'record_table',

@@ -7,8 +7,8 @@ __all__ = ['PAUSE', 'TRIES', 'STOPPING', 'IMPORTED', 'WorkerLost', 'run_jobs', '
            'check_address', 'RaySession', 'on_loopback', 'is_loopback', 'SlurmSession', 'LocalEngine', 'RayEngine',
            'SlurmEngine']
 
-# %% ../../nbs/workbench/06_engines.ipynb #a100b7a8
-import importlib, math, os, socket, sys, time
+# %% ../../nbs/workbench/06_engines.ipynb #3df99f68
+import importlib, math, os, shutil, socket, sys, time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -22,7 +22,7 @@ from fastcore.basics import patch
 from ..config import Config, ConfigError, choice, refusal, register, within
 from .jobs import AGAIN, Job, Outcome, begin_worker, perform, perform_in_time
 
-# %% ../../nbs/workbench/06_engines.ipynb #834a0c9f
+# %% ../../nbs/workbench/06_engines.ipynb #567053dd
 class WorkerLost(Exception):
     "A worker ended without a word: it was killed, ran out of memory, or its machine is gone."
 
@@ -55,7 +55,7 @@ def _due(later): # jobs whose time has come; the others with their time
     now = time.monotonic()
     return [job for when, job in later if when <= now], [(when, job) for when, job in later if when > now]
 
-# %% ../../nbs/workbench/06_engines.ipynb #b4747831
+# %% ../../nbs/workbench/06_engines.ipynb #83b20e86
 def _started(session, waiting, busy): # handle -> job, of the jobs for which there is room
     room = len(waiting) if session.capacity is None else max(0, session.capacity - busy)
     chosen = [waiting.popleft() for _ in range(min(room, len(waiting)))]
@@ -68,12 +68,12 @@ def _outcome(session, handle, job, lost): # None: to be done again
     if lost[job.name] < TRIES: return None
     return Outcome(error=f'its worker was lost {TRIES} times, the last time: {reason}')
 
-# %% ../../nbs/workbench/06_engines.ipynb #2ce03882
+# %% ../../nbs/workbench/06_engines.ipynb #13b599be
 def start_method(on_cpu:bool)->str: # do all jobs leave GPUs alone?
     "How workers begin."
     return 'forkserver' if on_cpu and sys.platform == 'linux' else 'spawn'
 
-# %% ../../nbs/workbench/06_engines.ipynb #01fac528
+# %% ../../nbs/workbench/06_engines.ipynb #6f1b9459
 STOPPING = 120 # seconds to save a step in, when a session is stopped
 IMPORTED = ['laser_lab.training.run'] # before workers are forked
 
@@ -96,7 +96,7 @@ class Slot:
         if self.pool: self.pool.shutdown(wait, cancel_futures=True)
         self.pool, self.processes = None, set()
 
-# %% ../../nbs/workbench/06_engines.ipynb #317dab89
+# %% ../../nbs/workbench/06_engines.ipynb #5e99369e
 class LocalSession:
     "Jobs in processes of this machine."
     def __init__(self, workers:int, threads:int=1, on_cpu:bool=True): # processes; threads of each; no GPU is used
@@ -126,7 +126,7 @@ class LocalSession:
             slot.end()
             raise WorkerLost('its process was killed') from e
 
-# %% ../../nbs/workbench/06_engines.ipynb #4753a543
+# %% ../../nbs/workbench/06_engines.ipynb #bad85820
 @patch
 def stop(self:LocalSession, futures):
     "Each worker saves its step; a second Ctrl-C ends them at once."
@@ -142,7 +142,7 @@ def close(self:LocalSession):
     "End the workers, after what they are at."
     for slot in self.slots: slot.end()
 
-# %% ../../nbs/workbench/06_engines.ipynb #cefcc6ce
+# %% ../../nbs/workbench/06_engines.ipynb #9d689cf3
 def needed(package:str, # name of the module
            extra:str    # of this package, that brings it
           ):            # the module
@@ -160,7 +160,7 @@ def check_address(address:str): # HOST:PORT, perhaps behind ray://; anything els
     except OSError as e:
         raise refusal('engine.address', address, 'that of a Ray cluster that runs', f'({e})', error=ConfigError) from e
 
-# %% ../../nbs/workbench/06_engines.ipynb #720b9bd6
+# %% ../../nbs/workbench/06_engines.ipynb #155a643a
 class RaySession:
     "Jobs as tasks of a Ray cluster."
     def __init__(self, address:str|None, workers:int|None, cpus:float, gpus:float, dashboard:bool): # as in `RayEngine`
@@ -182,7 +182,7 @@ class RaySession:
         except (known.RayTaskError, known.TaskCancelledError) as e: return dict(error=str(e).splitlines()[-1])
         except known.RayError as e: raise WorkerLost(str(e).splitlines()[0]) from e
 
-# %% ../../nbs/workbench/06_engines.ipynb #3aa75440
+# %% ../../nbs/workbench/06_engines.ipynb #0c7aea62
 @contextmanager
 def on_loopback(wanted:bool): # nothing else listens, or connects
     "Within, Ray calls this machine 127.0.0.1, as on systems where it knows no clusters, and looks no further."
@@ -201,7 +201,7 @@ def is_loopback(address:str|None)->bool: # of a cluster; None: one that is start
     except OSError: return True
     return False
 
-# %% ../../nbs/workbench/06_engines.ipynb #4ec2e7be
+# %% ../../nbs/workbench/06_engines.ipynb #f755de21
 @patch
 def begin(self:RaySession, address:str|None, cores:int|None, dashboard:bool):
     "Connect to a cluster, or start one that only this machine can see."
@@ -222,7 +222,7 @@ def patiently(self:RaySession, tries:int, **options):
         self.ray.shutdown()
         self.patiently(tries - 1, **options)
 
-# %% ../../nbs/workbench/06_engines.ipynb #135c4bae
+# %% ../../nbs/workbench/06_engines.ipynb #515f83ac
 @patch
 def stop(self:RaySession, tasks):
     "Each task saves its step."
@@ -235,17 +235,14 @@ def close(self:RaySession):
     "Let go of the cluster; one that was started here ends."
     if self.owned: self.ray.shutdown()
 
-# %% ../../nbs/workbench/06_engines.ipynb #818f0b3b
+# %% ../../nbs/workbench/06_engines.ipynb #328b2dea
 class SlurmSession:
     "Jobs of a cluster."
     def __init__(self, folder, workers:int|None, cluster:str, threads:int, options:dict): # options: of submitit
         submitit, local = needed('submitit', 'slurm'), cluster == 'local'
         self.lost, self.threads = submitit.core.utils.UncompletedJobError, threads
         self.capacity, self.pause = (workers or 1, .05) if local else (None, 5.)
-        try: self.executor = submitit.AutoExecutor(folder=str(Path(folder)/'slurm'), cluster=cluster)
-        except RuntimeError as e:
-            allowed = 'a machine that submits to SLURM, or engine.cluster=local'
-            raise refusal('engine', 'slurm', allowed, f'({e})', error=ConfigError) from e
+        self.executor = submitit.AutoExecutor(folder=str(Path(folder)/'slurm'), cluster=cluster)
         if workers and not local: options = options | dict(slurm_array_parallelism=workers)
         self.executor.update_parameters(**options)
 
@@ -264,7 +261,7 @@ class SlurmSession:
         try: return handle.result()
         except self.lost as e: raise WorkerLost(str(e).strip().splitlines()[-1]) from e
 
-# %% ../../nbs/workbench/06_engines.ipynb #35e80fee
+# %% ../../nbs/workbench/06_engines.ipynb #d98c8906
 @patch
 def stop(self:SlurmSession, handles):
     "Jobs that wait are cancelled, those that run have time to save their step."
@@ -279,12 +276,13 @@ def stop(self:SlurmSession, handles):
 @patch
 def close(self:SlurmSession): "Nothing is left to be ended."
 
-# %% ../../nbs/workbench/06_engines.ipynb #8e4f5164
+# %% ../../nbs/workbench/06_engines.ipynb #b16af7a8
 @dataclass
 class LocalEngine(Config):
     "Processes of this machine."
     threads:int = within(1, 1, 1024) # threads of each run
 
+    def refuse_missing(self): "Nothing is needed."
     def session(self, folder, workers:int|None, on_cpu:bool): # on_cpu: no run uses a GPU
         "Where jobs are done: as many at a time as there are cores for them, or one where a GPU is used."
         usual = max(1, (os.cpu_count() or 1) // self.threads) if on_cpu else 1
@@ -298,13 +296,18 @@ class RayEngine(Config):
     gpus:float = within(0., 0., 64.) # GPUs that each run takes
     dashboard:bool = False # with a cluster that is started here: open Ray's dashboard, on 127.0.0.1
 
+    def refuse_missing(self):
+        "Refuse an address where nobody listens, and a missing package."
+        needed('ray', 'ray')
+        if self.address: check_address(self.address)
+
     def session(self, folder, workers:int|None, on_cpu:bool):
         "Where jobs are done; as many at a time as the cluster has room for, unless `workers` says fewer."
         return RaySession(self.address, workers, self.cpus, self.gpus, self.dashboard)
 
     def unused(self): return {} if self.address is None else dict(dashboard=f'with engine.address = {self.address!r}')
 
-# %% ../../nbs/workbench/06_engines.ipynb #22dc744d
+# %% ../../nbs/workbench/06_engines.ipynb #6ada4491
 @dataclass
 class SlurmEngine(Config):
     "Jobs of a cluster with SLURM."
@@ -316,6 +319,13 @@ class SlurmEngine(Config):
     gpus:int = within(0, 0, 64) # GPUs that each run takes
     memory_gb:int|None = within(None, 1, 10**5) # memory that each run takes, GB; None: the cluster's default
 
+    def refuse_missing(self):
+        "Refuse a machine without SLURM, and a missing package."
+        needed('submitit', 'slurm')
+        if self.cluster == 'slurm' and not shutil.which('srun'):
+            allowed = 'a machine that submits to SLURM, or engine.cluster=local'
+            raise refusal('engine', 'slurm', allowed, 'where there is no srun', error=ConfigError)
+
     def session(self, folder, workers:int|None, on_cpu:bool):
         "Where jobs are done; `workers` of the array at a time, all of them if it is None."
         time = dict(timeout_min=self.minutes)
@@ -323,6 +333,7 @@ class SlurmEngine(Config):
         if self.cluster == 'slurm':
             options |= dict(slurm_partition=self.partition, slurm_account=self.account, name='laser_lab')
         options = {name: value for name, value in options.items() if value is not None}
+        self.refuse_missing()
         return SlurmSession(folder, workers, self.cluster, self.cpus, options)
 
 for name, engine in dict(local=LocalEngine, ray=RayEngine, slurm=SlurmEngine).items(): register('engine', name, engine)
