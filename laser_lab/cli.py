@@ -345,7 +345,8 @@ def following(folder:Path)->list: # of a study; lines for the terminal
     "How to look at a study in the background, and to stop it."
     root = [] if folder.parent == Path('runs') else [f'output_dir={quoted(folder.parent)}']
     lines = {'': 'shows its runs', 'log': 'what it prints', 'stop': 'stops it'}
-    return [f"`{shlex.join(['laser-lab', 'runs', *verb.split(), folder.name, *root])}` {text}" for verb, text in lines.items()]
+    def typed(verb): return shlex.join(['laser-lab', 'runs', *verb.split(), folder.name, *root])
+    return [f'`{typed(verb)}` {text}' for verb, text in lines.items()]
 
 # %% ../nbs/09_cli.ipynb #2f41a07a
 def flag_field(cls, flag:str): # the `Setting` that a flag such as --max-pixels names

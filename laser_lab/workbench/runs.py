@@ -7,7 +7,7 @@ __all__ = ['LASER_LAB', 'study_states', 'study_state', 'seconds_left', 'studies'
            'steps_of_run', 'runs_table', 'find', 'detached', 'engine_words', 'resume', 'stop', 'log_of', 'row_text',
            'reasons', 'detach']
 
-# %% ../../nbs/workbench/07_runs.ipynb #8e46eadf
+# %% ../../nbs/workbench/07_runs.ipynb #945ad9cd
 import os, platform, subprocess, sys
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from ..training.trainer import new_folder
 from .ablation import StudyConfig, begin_study, planned_runs, run_name, slug
 from .report import AblateConfig
 
-# %% ../../nbs/workbench/07_runs.ipynb #e9b7480a
+# %% ../../nbs/workbench/07_runs.ipynb #22bc399d
 def study_states(folder # of a study
                 )->dict: # name of a run -> `RunState`
     "How far each run of a study is, those that have not begun included."
@@ -41,7 +41,7 @@ def seconds_left(states:dict)->float|None: # of those that run; None: not known
     "The longest time that a run says it needs."
     return max((s.seconds_left for s in states.values() if s.seconds_left is not None), default=None)
 
-# %% ../../nbs/workbench/07_runs.ipynb #1b53ccec
+# %% ../../nbs/workbench/07_runs.ipynb #be792cff
 def studies(root # folder that holds them
            )->list: # folders, sorted
     "The studies of a folder."
@@ -56,10 +56,11 @@ def as_time(seconds:float|None)->str: # h:mm:ss
     "A time for people."
     return '' if seconds is None else str(timedelta(seconds=round(seconds)))
 
-# %% ../../nbs/workbench/07_runs.ipynb #a5e4619a
+# %% ../../nbs/workbench/07_runs.ipynb #5dd0c869
 def studies_table(root # folder that holds studies and runs
                  )->pd.DataFrame: # a row for each study, and for each run that stands alone
     "What there is."
+    if not Path(root).is_dir(): raise FileNotFoundError(f'{root}: no such folder, expected one of studies or runs')
     rows = {}
     for folder in studies(root):
         states = study_states(folder)
@@ -80,9 +81,10 @@ def runs_table(folder # of a study
     "The runs of a study."
     def row(s): return s.state, steps_of_run(s), s.loss, as_time(s.seconds_left), s.reason
     rows = {name: row(s) for name, s in study_states(folder).items()}
-    return pd.DataFrame.from_dict(rows, 'index', columns=['state', 'step', 'loss', 'time left', 'reason']).rename_axis('id')
+    columns = ['state', 'step', 'loss', 'time left', 'reason']
+    return pd.DataFrame.from_dict(rows, 'index', columns=columns).rename_axis('id')
 
-# %% ../../nbs/workbench/07_runs.ipynb #e64e8384
+# %% ../../nbs/workbench/07_runs.ipynb #7d406637
 def find(root, id:str)->Path: # folder that holds studies and runs; 'STUDY', 'STUDY/RUN' or a beginning of it
     "The folder that is meant."
     place = Path(root)
@@ -90,14 +92,15 @@ def find(root, id:str)->Path: # folder that holds studies and runs; 'STUDY', 'ST
     return place
 
 def _the_one(place, part, id): # name of the folder inside `place` that is, or begins with, `part`
-    names = sorted(p.name for p in place.iterdir() if p.is_dir() and not p.name.startswith('.')) if place.is_dir() else []
+    folders = [p for p in place.iterdir() if p.is_dir()] if place.is_dir() else []
+    names = sorted(p.name for p in folders if not p.name.startswith('.'))
     if part in names: return part
     meant = [name for name in names if name.startswith(part)]
     if len(meant) == 1: return meant[0]
     if meant: raise refusal('id', id, f"one of {', '.join(meant)}", f'since {len(meant)} begin so', error=ConfigError)
     raise refusal('id', id, ', '.join(names) or 'nothing, since there is nothing', f'in {place}', error=ConfigError)
 
-# %% ../../nbs/workbench/07_runs.ipynb #bd8a4294
+# %% ../../nbs/workbench/07_runs.ipynb #0010a694
 LASER_LAB = sys.executable, '-c', 'from laser_lab.cli import main; main()' # the command, in a process of its own
 
 def detached(folder,   # of a study or a run; where log.txt is written
@@ -111,7 +114,7 @@ def detached(folder,   # of a study or a run; where log.txt is written
     begun.returncode = 0 # nobody waits for it
     return begun.pid
 
-# %% ../../nbs/workbench/07_runs.ipynb #94625faa
+# %% ../../nbs/workbench/07_runs.ipynb #a4a6b4ec
 def engine_words(folder # of a study
                 )->list: # overrides
     "The engine and the number of workers that a study was last trained with, for the command line."
@@ -135,7 +138,7 @@ def resume(folder # of a study or a run that is not being worked on
         raise UserError(f'{folder}: a run of a study goes on with it; resume {folder.parent.name}')
     return detached(folder, 'train', f'resume={quoted(folder)}')
 
-# %% ../../nbs/workbench/07_runs.ipynb #e254a7e2
+# %% ../../nbs/workbench/07_runs.ipynb #d917a7a3
 def stop(folder # of a study or a run
         )->str: # what happens now
     "Ask for a stop, on whatever machine; what runs saves its step."
@@ -149,12 +152,13 @@ def log_of(folder,     # of a study or a run
           )->str:
     "The end of what was printed or logged, and why a run failed."
     folder, parts = Path(folder), []
-    if (folder/'log.txt').is_file(): parts += (folder/'log.txt').read_text(errors='replace').replace('\r', '\n').splitlines()
+    if (folder/'log.txt').is_file():
+        parts += (folder/'log.txt').read_text(errors='replace').replace('\r', '\n').splitlines()
     elif (folder/'log.jsonl').is_file(): parts += [row_text(row) for row in read_log(folder/'log.jsonl')]
     parts = [line for line in parts if line.strip()][-lines:]
     return '\n'.join([*parts, *reasons(folder)]) or f'{folder}: nothing was logged yet'
 
-# %% ../../nbs/workbench/07_runs.ipynb #451cfd48
+# %% ../../nbs/workbench/07_runs.ipynb #98bc3822
 def row_text(row:dict)->str: # of a log
     "A row of a log in one line."
     def text(value): return f'{value:.5g}' if isinstance(value, float) else str(value)
@@ -168,7 +172,7 @@ def reasons(folder:Path)->list: # lines
     failure = read_json(folder/'failure.json') if now.state == 'failed' else {}
     return [f'{now.state}: {now.reason}', failure.get('trace', '')] if now.reason else []
 
-# %% ../../nbs/workbench/07_runs.ipynb #e43e2a28
+# %% ../../nbs/workbench/07_runs.ipynb #6b25db7f
 def detach(cfg:AblateConfig, # what to do
            folder=None,      # of an interrupted study
            command=None      # what was typed, for the record
@@ -179,6 +183,6 @@ def detach(cfg:AblateConfig, # what to do
     cfg.engine.refuse_missing()
     folder = Path(folder or new_folder(cfg.output_dir, slug(study.title)))
     with one_writer(folder):
-        session = dict(engine=to_preset('engine', cfg.engine), workers=cfg.workers, host=platform.node(), command=command)
-        begin_study(study, folder, None, cfg.anyway, **session)
+        session = dict(engine=to_preset('engine', cfg.engine), workers=cfg.workers, host=platform.node())
+        begin_study(study, folder, None, cfg.anyway, command=command, **session)
     return folder, resume(folder)
