@@ -63,7 +63,11 @@ def center_crop(image,   # uint8 array (H, W, 3), or tensor (..., H, W)
 # %% ../nbs/04_data.ipynb #64b96e6d
 def load_photo(name:str # one of the embedded photographs
               ):        # uint8 array (H, W, 3)
-    "An embedded photograph, its pixels as they are stored."
+    "An embedded photograph, its pixels as they are stored; read once in a process, and a copy each time."
+    return _read_photo(name).copy()
+
+@lru_cache(None)
+def _read_photo(name): # shared by all callers
     with Image.open(photo_path(name)) as image: return np.array(image.convert('RGB'))
 
 def load_photos(size:int=None # side of a centre crop, pixels; None keeps the whole photograph

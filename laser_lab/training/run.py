@@ -185,10 +185,12 @@ def train(cfg:RunConfig, # what to do
 
 @contextmanager
 def writing(folder:Path): # folder of a run
-    "Write to the folder of a run, of several processes the first one for all; a folder that stays empty is removed."
+    "Write to the folder of a run, of several processes the first one; what a killed one left half written goes."
     if process_place()[0]: return (yield)
     try:
-        with one_writer(folder): yield
+        with one_writer(folder):
+            for torn in folder.rglob('.writing-*'): torn.unlink()
+            yield
     finally:
         if not any(folder.iterdir()): folder.rmdir()
 

@@ -187,9 +187,10 @@ def run_job(values:dict, # configuration of a run
     "Train a run of a study, in a worker."
     folder, found = Path(folder), Identity(**known)
     index = Index(folder.parent.parent)
-    if state_of(folder).state in DONE: return state_of(folder).state
     try:
-        with one_writer(index.path.parent/'claims', found.id): state = take_or_train(values, folder, found, index)
+        with one_writer(index.path.parent/'claims', found.id):
+            state = state_of(folder).state # now that nobody else can finish it
+            if state not in DONE: state = take_or_train(values, folder, found, index)
     except FolderInUse: return AGAIN
     if state in DONE: index.put(folder)
     return state
@@ -248,6 +249,7 @@ def run_study(study:StudyConfig,  # what to run
 
 # %% ../../nbs/workbench/03_ablation.ipynb #7c18baf4
 def _train(study, folder, runs, planned, engine, workers): # name of the run -> `Outcome`, of those that are not finished
+    Index(folder.parent).sync() # a run may have ended with its process, before it was entered
     jobs, steps = _jobs(folder, runs, planned), sum(cfg.training.max_steps or 0 for *_, cfg in runs) or None
     if not jobs: return {}
     on_cpu, failures = all(cfg.training.accelerator == 'cpu' for *_, cfg in runs), {}
