@@ -7,10 +7,10 @@ modules = [
 names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'MOST_RUNS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
-        'StudyConfig', 'VERSION', 'begin_study', 'changed_since', 'check_count', 'check_labels_differ', 'identities',
-        'markdown_table', 'mean_spread', 'measures_table', 'planned_runs', 'print_table', 'read_outcomes',
-        'read_results', 'refuse_changed', 'result_table', 'run_job', 'run_name', 'run_study', 'slug', 'stored_study',
-        'table_columns', 'take_or_train', 'trained_state', 'with_seed'],
+        'StudyConfig', 'VERSION', 'begin_study', 'changed_since', 'check_count', 'check_labels_differ', 'diverged',
+        'has_diverged', 'identities', 'markdown_table', 'mean_spread', 'measures_table', 'planned_runs', 'print_table',
+        'read_done', 'read_outcomes', 'read_results', 'refuse_changed', 'result_table', 'run_job', 'run_name',
+        'run_study', 'slug', 'stored_study', 'table_columns', 'take_or_train', 'trained_state', 'with_seed'],
     'engines': [
         'IMPORTED', 'LocalEngine', 'LocalSession', 'PAUSE', 'RayEngine', 'RaySession', 'STOPPING', 'Slot',
         'SlurmEngine', 'SlurmSession', 'TRIES', 'WorkerLost', 'check_address', 'is_loopback', 'needed', 'on_loopback',

@@ -7,7 +7,7 @@ __all__ = ['SPARSE', 'METHODS', 'BOTTLENECKS', 'BENCH', 'PROCESSES', 'MOST_RUNS'
            'StudyConfig', 'slug', 'planned_runs', 'with_seed', 'check_count', 'check_labels_differ', 'run_name',
            'identities', 'stored_study', 'changed_since', 'begin_study', 'refuse_changed', 'run_job', 'take_or_train',
            'trained_state', 'RunsFailed', 'run_study', 'read_results', 'read_outcomes', 'table_columns', 'mean_spread',
-           'result_table', 'markdown_table', 'print_table', 'measures_table']
+           'result_table', 'has_diverged', 'diverged', 'read_done', 'markdown_table', 'print_table', 'measures_table']
 
 # %% ../../nbs/workbench/03_ablation.ipynb #0814a3ad
 import datetime, errno, platform, re, sys, time, traceback
@@ -320,16 +320,34 @@ def mean_spread(values, format:str)->str: # 'mean ± standard deviation', or few
     return (' ± ' if several else ', ').join(f'{v:{format}}' for v in shown)
 
 # %% ../../nbs/workbench/03_ablation.ipynb #f53f321f
-def result_table(results:list # from `read_results`
+def result_table(results:list # from `read_results` or `read_done`
                 )->pd.DataFrame: # a row per method, a column per measure, mean ± spread as text
-    "The table of a study."
-    methods = list(dict.fromkeys(r['method'] for r in results))
-    columns = {m: column for m, column in table_columns().items() if all(r.get(m) is not None for r in results)}
+    "The table of a study; runs that diverged have a column of their own."
+    methods, found = list(dict.fromkeys(r['method'] for r in results)), [r for r in results if not has_diverged(r)]
+    columns = {m: column for m, column in table_columns().items() if all(r.get(m) is not None for r in found)}
     if 'processor_seconds' in columns: del columns['training_seconds']
     def cell(method, measure, format, factor):
-        return mean_spread([r[measure] * factor for r in results if r['method'] == method], format)
+        values = [r[measure] * factor for r in found if r['method'] == method]
+        return mean_spread(values, format) if values else '-'
     rows = [{heading: cell(name, m, *how) for m, (heading, *how) in columns.items()} for name in methods]
-    return pd.DataFrame(rows, index=pd.Index(methods, name='method'))
+    table = pd.DataFrame(rows, index=pd.Index(methods, name='method'))
+    return table if len(found) == len(results) else table.assign(diverged=[diverged(results, name) for name in methods])
+
+# %% ../../nbs/workbench/03_ablation.ipynb #22880849
+def has_diverged(result:dict)->bool: # of a run
+    "Did the run end because it diverged?"
+    return result.get('state') == 'diverged'
+
+def diverged(results:list, method:str)->str: # empty where no run of the method did
+    "Which seeds of a method diverged, and where."
+    def place(reason): return reason.partition(': ')[2].partition(';')[0] or reason
+    found = {r['seed']: place(r['reason']) for r in results if r['method'] == method and has_diverged(r)}
+    return '; '.join(f'seed {seed}: {where}' for seed, where in found.items())
+
+def read_done(folder # folder of a study
+             )->list: # as from `read_outcomes`
+    "Runs of a study that are finished, and those that diverged."
+    return [row for row in read_outcomes(folder) if row['state'] in DONE]
 
 # %% ../../nbs/workbench/03_ablation.ipynb #3b773659
 def markdown_table(table:pd.DataFrame # from `result_table`

@@ -34,7 +34,7 @@ from ..training.trainer import new_folder
 from ..viz.codes import channel_slice_figure, reconstruction_figure
 from ..viz.curves import rate_distortion_figure, training_figure
 from ..viz.style import as_png
-from .ablation import (RunsFailed, StudyConfig, print_table, read_results, result_table,
+from .ablation import (RunsFailed, StudyConfig, print_table, read_done, read_results, result_table,
                                           run_study, slug)
 
 # %% ../../nbs/workbench/04_report.ipynb #6042b6f3
@@ -264,7 +264,7 @@ def report(folder,                    # folder of a study
     "Write table.csv, results.json, figures/*.png and report.html of a study."
     folder, results = Path(folder), read_results(folder)
     if not results: raise FileNotFoundError(f'{folder}: no finished run inside')
-    table, record = result_table(results), study_record(folder, results, command)
+    table, record = result_table(read_done(folder)), study_record(folder, results, command)
     write_atomic(folder/'table.csv', table.to_csv())
     write_json(folder/'results.json', record)
     with tqdm(total=len(PARTS), desc='report', unit='part', delay=2) as bar:
@@ -325,4 +325,4 @@ def first_command(folder:Path)->str|None: # of a study
 def _show(study, folder): # print the table
     what = 'mean ± sample standard deviation' if len(study.seeds) >= LEAST_SEEDS else 'values'
     title = f'{study.title}: held-out images, {what} of seeds {study.seeds}'
-    print_table(result_table(read_results(folder)), title)
+    print_table(result_table(read_done(folder)), title)
