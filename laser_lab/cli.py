@@ -6,11 +6,12 @@
 __all__ = ['MENDABLE', 'QUIET', 'LASER_LAB', 'TORCHRUN', 'STUDY_FLAGS', 'FILES_ONLY', 'FILES', 'RUN_ACTIONS', 'VERBS',
            'implications', 'field_lines', 'group_lines', 'help_text', 'check_words', 'one_line', 'end_with', 'is_sweep',
            'Sweep', 'sweep_jobs', 'run_hydra', 'train_verb', 'images_and_weights', 'print_result', 'EvaluateConfig',
-           'evaluate_checkpoint', 'evaluate_verb', 'evaluate_codecs', 'ablate_verb', 'following', 'flag_field',
-           'from_words', 'quoted_unless_number', 'run_words', 'analysis_figures', 'save_figures', 'open_windows',
-           'AnalyzeConfig', 'analyze', 'analyze_verb', 'FilesConfig', 'print_totals', 'find_codec', 'compress',
-           'decompress', 'compress_verb', 'decompress_verb', 'ConvertConfig', 'convert_checkpoint', 'convert_verb',
-           'plain_values', 'notebooks', 'lab_verb', 'RunsConfig', 'runs_verb', 'show_runs', 'main']
+           'evaluate_checkpoint', 'evaluate_verb', 'measured_folder', 'evaluate_codecs', 'ablate_verb', 'following',
+           'flag_field', 'from_words', 'quoted_unless_number', 'run_words', 'analysis_figures', 'save_figures',
+           'open_windows', 'AnalyzeConfig', 'analyze', 'analyze_verb', 'FilesConfig', 'print_totals', 'find_codec',
+           'converted_by_workers', 'compress', 'decompress', 'compress_verb', 'decompress_verb', 'ConvertConfig',
+           'convert_checkpoint', 'convert_verb', 'plain_values', 'notebooks', 'lab_verb', 'RunsConfig', 'runs_verb',
+           'show_runs', 'main']
 
 # %% ../nbs/09_cli.ipynb #c8ad50a7
 import os, re, shlex, subprocess, sys, traceback
@@ -268,11 +269,14 @@ class EvaluateConfig(Config):
     anchor:str = 'JPEG 4:4:4' # curve that BD-rates compare with
     published:str|None = None # add the published curves of kodak, clic_pro_valid or tecnick, if these are the images
     output:str = 'evaluation.json' # result; the figure lies beside it
+    workers:int|None = within(None, 1, 4096) # at a time, interrupted ones go on; None or 1 with the local engine: this process
+    engine:Config = of_group('engine', 'local') # where codecs are measured
 
     def unused(self):
         given = f'with folder = {self.folder}'
         if self.folder is not None: return dict.fromkeys(('checkpoint', 'data', 'metrics'), given)
-        return dict.fromkeys(('codecs', 'halved', 'anchor', 'published', 'output'), 'without folder')
+        of_codecs = 'codecs', 'halved', 'anchor', 'published', 'output', 'workers', 'engine'
+        return dict.fromkeys(of_codecs, 'without folder')
 
 # %% ../nbs/09_cli.ipynb #52154f79
 def evaluate_checkpoint(cfg,       # `EvaluateConfig`
@@ -289,7 +293,7 @@ def evaluate_checkpoint(cfg,       # `EvaluateConfig`
 
 def evaluate_verb(argv): # arguments after `evaluate`
     "Measure a checkpoint, or codecs on a folder."
-    import laser_lab.training.run # all models are registered with it
+    import laser_lab.training.run, laser_lab.workbench.engines # all models and engines are registered with them
     named = any(a.startswith(('data=', 'data.')) for a in argv)
     def job(cfg):
         if cfg.folder is None: return evaluate_checkpoint(cfg, named)
@@ -299,17 +303,26 @@ def evaluate_verb(argv): # arguments after `evaluate`
     run_hydra('evaluate', EvaluateConfig, job, argv, about)
 
 # %% ../nbs/09_cli.ipynb #7a506fbe
+def measured_folder(cfg): # `EvaluateConfig`; as from `evaluate_folder`
+    "Measure codecs in this process, or by workers."
+    from laser_lab.codec.curves import evaluate_folder, named_curve
+    from laser_lab.training.trainer import environment
+    from laser_lab.workbench.shards import evaluate_shards, needs_workers
+    where = cfg.output, cfg.halved, environment()
+    if needs_workers(cfg.workers, cfg.engine):
+        return evaluate_shards(cfg.folder, cfg.codecs, *where, cfg.workers, cfg.engine)
+    return evaluate_folder(cfg.folder, dict(named_curve(name) for name in cfg.codecs), *where)
+
 def evaluate_codecs(cfg): # `EvaluateConfig`
     "Rate and distortion of codecs on a folder: JSON, figure and BD-rates."
-    from laser_lab.codec.curves import anchors, anchors_for, bd_rates, evaluate_folder, named_curve, rd_pairs
-    from laser_lab.training.trainer import environment
+    from laser_lab.codec.curves import anchors, anchors_for, bd_rates, curve_members, rd_pairs
     from laser_lab.viz.rates import rates_figure
     if not Path(cfg.folder).is_dir():
         raise FileNotFoundError(f'{cfg.folder}: no such folder, expected a folder of images')
-    curves = dict(named_curve(name) for name in cfg.codecs)
+    curves = [curve_members(name)[0] for name in cfg.codecs]
     known = [*curves, *(anchors(cfg.published) if cfg.published else ())]
     if cfg.anchor not in known: raise refusal('anchor', cfg.anchor, ', '.join(map(repr, known)), error=ConfigError)
-    results = evaluate_folder(cfg.folder, curves, cfg.output, cfg.halved, environment())
+    results = measured_folder(cfg)
     measured = {name: rd_pairs(curve) for name, curve in results['curves'].items()}
     published = anchors_for(results, cfg.published) if cfg.published else {}
     rows = bd_rates({**measured, **published}, cfg.anchor)
@@ -484,6 +497,8 @@ class FilesConfig(Config):
     device:str = choice('cpu', 'cuda') # where the model computes
     max_pixels:int = within(2**24, 1, 2**40) # refuse larger images
     force:bool = False # overwrite outputs that exist
+    workers:int|None = within(None, 1, 4096) # at a time, interrupted ones go on; None or 1 with the local engine: this process
+    engine:str = choice('local', 'ray', 'slurm') # where workers are, as its preset says
 
     def check(self):
         if bool(self.inputs) == bool(self.output): return
@@ -508,12 +523,23 @@ def find_codec(given, device): # as for `find_model`; None for no model
     except ValueError as e: raise ConfigError(str(e)) from e
 
 # %% ../nbs/09_cli.ipynb #c20faee2
+def converted_by_workers(verb:str, cfg:FilesConfig, model)->tuple|None: # results and failures; None where no worker is asked for
+    "Convert files by workers; a model that is not there is refused before."
+    if (cfg.workers or 1, cfg.engine) == (1, 'local'): return None
+    from laser_lab.workbench.shards import convert_shards
+    find_codec(model, cfg.device)
+    where = cfg.inputs, cfg.output, model, cfg.device, cfg.max_pixels, cfg.force
+    return convert_shards(verb, *where, cfg.workers, preset('engine', cfg.engine))
+
+# %% ../nbs/09_cli.ipynb #cf48b014
 def compress(cfg:FilesConfig): # which images, where to
     "Write images as .llc files."
     from laser_lab.codec.coders import LlcCodec
     from laser_lab.codec.files import compress_files
     from laser_lab.codec.weights import DEFAULT_MODEL, model_name
     model = cfg.model or DEFAULT_MODEL
+    found = converted_by_workers('compress', cfg, model)
+    if found: return print_totals('compress', *found)
     codec = LlcCodec(find_codec(model, cfg.device), model_name(model), cfg.max_pixels)
     print_totals('compress', *compress_files(cfg.inputs, cfg.output, codec, cfg.force))
 
@@ -522,6 +548,8 @@ def decompress(cfg:FilesConfig): # which files, where to
     from laser_lab.codec.coders import LlcCodec, codec_of_file
     from laser_lab.codec.files import decompress_files
     from laser_lab.codec.weights import model_name
+    found = converted_by_workers('decompress', cfg, cfg.model)
+    if found: return print_totals('decompress', *found)
     own = find_codec(cfg.model, cfg.device)
     codec = own and LlcCodec(own, model_name(cfg.model), cfg.max_pixels)
     def find(h): return codec or codec_of_file(h, device=cfg.device, max_pixels=cfg.max_pixels)

@@ -20,9 +20,9 @@ names = {
     'context': [
         'ContextModel', 'SpatialPrior', 'fill_context', 'gather_parameters'],
     'curves': [
-        'NOT_STATED', 'PILLOW_CURVES', 'PILLOW_NAMES', 'anchors', 'anchors_for', 'bd_rates', 'bd_row',
-        'evaluate_folder', 'named_curve', 'pillow_curve', 'published_curves', 'published_set', 'quoted_bd_rates',
-        'rd_curve', 'rd_pairs'],
+        'NOT_STATED', 'PILLOW_CURVES', 'PILLOW_NAMES', 'anchors', 'anchors_for', 'bd_rates', 'bd_row', 'curve_members',
+        'evaluate_folder', 'member_codec', 'named_curve', 'pillow_curve', 'published_curves', 'published_set',
+        'quoted_bd_rates', 'rd_curve', 'rd_pairs'],
     'entropy': [
         'BETA', 'BoundedBelow', 'EntropyModel', 'FARTHEST', 'FARTHEST_OFFSET', 'GeneralisedGaussian',
         'GeneralisedGaussianCDF', 'LARGEST', 'LowerBound', 'MIDDLE', 'OCTAVES', 'TABLE_NAMES', 'TAIL', 'Tables',
@@ -31,9 +31,10 @@ names = {
         'ggd_density', 'ggd_quantile', 'ggd_tail', 'look_up', 'piece', 'round_ste', 'rows_by_coder', 'scale_rows',
         'scale_table', 'scale_weights', 'table_index', 'tail_fit', 'thresholds', 'to_power', 'to_symbols'],
     'evaluate': [
-        'NULLABLE', 'RESULTS_LAYOUT', 'RESULT_FIELDS', 'TEXT', 'average_measures', 'check_fields', 'check_numbers',
-        'check_point', 'check_results', 'decibels', 'finite_or_none', 'half_size', 'image_ms_ssim', 'image_psnr',
-        'kind_of_value', 'load_results', 'mean_or_none', 'measure_image', 'named_images', 'open_images', 'save_results'],
+        'NULLABLE', 'RESULTS_LAYOUT', 'RESULT_FIELDS', 'TEXT', 'average_measures', 'averaged_point', 'check_fields',
+        'check_numbers', 'check_point', 'check_results', 'decibels', 'half_size', 'image_ms_ssim', 'image_psnr',
+        'kind_of_value', 'load_results', 'mean_or_none', 'measure_image', 'measure_images', 'named_images',
+        'one_thread', 'open_images', 'save_results'],
     'exact': [
         'DIGITS', 'ExactAttention', 'ExactConv', 'ExactExp', 'ExactGDN', 'ExactGELU', 'ExactNorm', 'ExactPool',
         'ExactSigmoid', 'ExactTanh', 'ExactUp', 'FUNCTIONS', 'Grid', 'HELD', 'INEXACT', 'INPUT_BITS', 'LOG2E', 'NODES',
@@ -44,7 +45,7 @@ names = {
     'files': [
         'ALWAYS_READ_BYTES', 'LONGEST_HEADER', 'LOSSLESS', 'check_pair', 'check_suffix', 'compress_file',
         'compress_files', 'decompress_file', 'decompress_files', 'files_below', 'input_files', 'output_paths',
-        'process_files', 'read_llc_file', 'save_image', 'warnings_as_lines'],
+        'process_files', 'process_pair', 'read_llc_file', 'remembered_codecs', 'save_image', 'warnings_as_lines'],
     'fusion': [
         'AdaptiveQuantization', 'ChannelwiseFrequencyGate', 'FrequencyAttentionFusion', 'LLContextEncoder',
         'apply_gains', 'logarithms', 'undo_gains'],

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LONGEST_HEADER', 'ALWAYS_READ_BYTES', 'LOSSLESS', 'read_llc_file', 'check_suffix', 'save_image', 'compress_file',
            'decompress_file', 'files_below', 'input_files', 'output_paths', 'warnings_as_lines', 'check_pair',
-           'process_files', 'compress_files', 'decompress_files']
+           'process_pair', 'process_files', 'compress_files', 'remembered_codecs', 'decompress_files']
 
 # %% ../../nbs/codec/16_files.ipynb #9c116104
 import glob, io, sys, warnings
@@ -42,37 +42,40 @@ def check_suffix(target, allowed:tuple): # file name; suffixes
     if suffix.lower() not in allowed: raise refusal(target, suffix, ', '.join(allowed), what='suffix')
 
 def save_image(image:np.ndarray, # uint8 (H, W, 3)
-               target            # one of LOSSLESS
+               target,           # one of LOSSLESS
+               write=write_atomic# function of target and bytes
               )->Path:
     "Write an image without further loss, whole or not at all."
     from PIL import Image
     kind = Image.registered_extensions()[Path(target).suffix.lower()]
     with io.BytesIO() as file:
         Image.fromarray(image).save(file, kind)
-        return write_atomic(target, file.getvalue())
+        return write(target, file.getvalue())
 
 # %% ../../nbs/codec/16_files.ipynb #9b8c6dc9
 def compress_file(source,         # image of any kind that `read_image` reads
                   target,         # .llc
-                  codec:LlcCodec
+                  codec:LlcCodec,
+                  write=write_atomic # function of target and bytes
                  )->dict:         # pixels, bytes
     "Write an image file as .llc."
     check_suffix(target, ('.llc',))
     image = read_image(source, codec.max_pixels)
     data = codec.encode(image)
-    write_atomic(target, data)
+    write(target, data)
     return dict(pixels=image.shape[0] * image.shape[1], bytes=len(data))
 
 def decompress_file(source,        # .llc
                     target,        # one of LOSSLESS
                     codec_for,     # function of the file's `Header` that gives an `LlcCodec`
-                    max_pixels:int # larger images are refused
+                    max_pixels:int,# larger images are refused
+                    write=write_atomic # function of target and bytes
                    )->dict:        # pixels, bytes
     "Read an .llc file into an image file."
     check_suffix(target, LOSSLESS)
     data = read_llc_file(source, max_pixels)
     image = codec_for(read_header(data, max_pixels)).decode(data)
-    save_image(image, target)
+    save_image(image, target, write)
     return dict(pixels=image.shape[0] * image.shape[1], bytes=len(data))
 
 # %% ../../nbs/codec/16_files.ipynb #7bab0a01
@@ -120,6 +123,23 @@ def check_pair(source:Path, target:Path, taken, force:bool): # `taken`: outputs 
     if target.exists() and not force: raise FileExistsError(f'{target} exists; --force overwrites it')
 
 # %% ../../nbs/codec/16_files.ipynb #dcc59b17
+def process_pair(source:Path, target:Path, # what to make of what
+                 job,                      # function of both that gives pixels and bytes
+                 taken:set,                # outputs that were written just now; this one joins them
+                 force:bool,               # overwrite outputs
+                 write                     # function of a text, for warnings and failures
+                )->tuple:                  # result (dict, or None), reason of a failure ('' for none)
+    "Do a job for a pair; a failure is named."
+    try:
+        check_pair(source, target, taken, force)
+        with warnings_as_lines(write): done = job(source, target)
+    except (ValueError, OSError) as e:
+        reason = str(e).removeprefix(f'{source}: ')
+        write(f'{source}: {reason}')
+        return None, reason
+    taken.add(target)
+    return done, ''
+
 def process_files(pairs:list,    # of (source, target)
                   job,           # function of both that gives pixels and bytes
                   force:bool,    # overwrite outputs
@@ -130,13 +150,9 @@ def process_files(pairs:list,    # of (source, target)
     done, failed, taken = [], [], set()
     def write(text): tqdm.write(text, file=sys.stderr)
     for source, target in tqdm(pairs, unit='image', disable=None if progress else True):
-        try:
-            check_pair(source, target, taken, force)
-            with warnings_as_lines(write): done.append(job(source, target))
-            taken.add(target)
-        except (ValueError, OSError) as e:
-            failed.append((source, str(e).removeprefix(f'{source}: ')))
-            write(f'{source}: {failed[-1][1]}')
+        result, reason = process_pair(source, target, job, taken, force, write)
+        if reason: failed.append((source, reason))
+        else: done.append(result)
     return done, failed
 
 # %% ../../nbs/codec/16_files.ipynb #99a4701d
@@ -151,6 +167,11 @@ def compress_files(inputs:list,           # files, folders, patterns
     return process_files(output_paths(inputs, output, '.llc'), job, force, progress)
 
 # %% ../../nbs/codec/16_files.ipynb #80e450f0
+def remembered_codecs(find): # function of a file's `Header` that gives an `LlcCodec`
+    "The same function, which finds a codec once for all files of a model."
+    found = lru_cache(2)(find) # by what the header says of the model alone
+    return lambda h: found(replace(h, tables=bytes(4), latents=bytes(4), height=1, width=1, y=0, z=0))
+
 def decompress_files(inputs:list,               # files, folders, patterns
                      output,                    # file or folder
                      find=codec_of_file,        # function of a file's `Header` that gives an `LlcCodec`
@@ -159,7 +180,6 @@ def decompress_files(inputs:list,               # files, folders, patterns
                      max_pixels:int=MAX_PIXELS  # larger images are refused
                     )->tuple:                   # results (dicts of pixels and bytes), failures (source, reason)
     "Files .llc to PNG files, each by the model that it names, or by one with the same weights."
-    found = lru_cache(2)(find) # by what the header says of the model alone
-    def codec_for(h): return found(replace(h, tables=bytes(4), latents=bytes(4), height=1, width=1, y=0, z=0))
+    codec_for = remembered_codecs(find)
     def job(source, target): return decompress_file(source, target, codec_for, max_pixels)
     return process_files(output_paths(inputs, output, '.png'), job, force, progress)

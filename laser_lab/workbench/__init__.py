@@ -3,7 +3,7 @@
 import lazy_loader
 
 modules = [
-    'ablation', 'engines', 'explorer', 'explorers', 'form', 'jobs', 'report', 'runs', 'study']
+    'ablation', 'engines', 'explorer', 'explorers', 'form', 'jobs', 'report', 'runs', 'shards', 'study']
 names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'MOST_RUNS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
@@ -35,6 +35,12 @@ names = {
         'LASER_LAB', 'as_time', 'counts', 'detach', 'detached', 'engine_words', 'find', 'log_of', 'reasons', 'resume',
         'row_text', 'runs_table', 'seconds_left', 'steps_of_run', 'stop', 'studies', 'studies_table', 'study_state',
         'study_states'],
+    'shards': [
+        'Converted', 'FEWEST', 'MOST_SHARDS', 'OURS', 'OUTPUTS', 'Shard', 'TIMES', 'codec_version', 'convert_pair',
+        'convert_shard', 'convert_shards', 'converter', 'cut', 'do_jobs', 'evaluate_job', 'evaluate_shard',
+        'evaluate_shards', 'file_version', 'grouped_pairs', 'is_kept', 'llc_result', 'merged_point', 'needs_workers',
+        'opened_codec', 'planned_shards', 'record_of', 'recorded_write', 'remove_shards', 'shard_size', 'shards_folder',
+        'shards_of', 'stored_shard'],
     'study': [
         'ABOUT', 'CLOCKS', 'Difference', 'MEANS', 'Opening', 'PEAK', 'Timings', 'can_measure_memory', 'curve_of',
         'paired_difference', 'pairs', 'peak_memory', 'point_of', 'promises', 'quartiles', 'record', 'record_table',
