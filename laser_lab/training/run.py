@@ -222,6 +222,7 @@ def train_from(values:dict, # a run's configuration as plain values
                folder       # folder of the run
               )->Path:      # the same folder
     "Train what `RunConfig.to_dict` describes."
+    import_kinds() # those that were named since this module was imported
     return train(RunConfig.from_dict(values), folder)
 
 import_kinds() # kinds that users define

@@ -24,7 +24,7 @@ names = {
         'grey_unused', 'linear_control', 'log_control', 'looks', 'nested_control', 'optional_control', 'plain_control',
         'settings_grid', 'simple_control', 'slider_kind', 'switch_control', 'text_control', 'tooltip'],
     'jobs': [
-        'AGAIN', 'GRACE', 'Job', 'Outcome', 'STOPPED', 'begin_worker', 'perform', 'perform_in_time'],
+        'AGAIN', 'GRACE', 'Job', 'Outcome', 'STOPPED', 'begin_worker', 'perform', 'perform_in_time', 'take_environment'],
     'report': [
         'AblateConfig', 'JPEG', 'LOGGED', 'PAGE', 'PARTS', 'STYLESHEET', 'ablate', 'as_url', 'captions',
         'common_figures', 'curve_points', 'curves_of', 'data_of', 'figures', 'first_command', 'gallery', 'image_names',

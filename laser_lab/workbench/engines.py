@@ -80,7 +80,7 @@ IMPORTED = ['laser_lab.training.run'] # before workers are forked
 def _pool(on_cpu): # of one process
     context = get_context(start_method(on_cpu))
     if start_method(on_cpu) == 'forkserver': context.set_forkserver_preload(IMPORTED)
-    return ProcessPoolExecutor(1, context, begin_worker, (os.getpid(),))
+    return ProcessPoolExecutor(1, context, begin_worker, (os.getpid(), dict(os.environ)))
 
 class Slot:
     "One process, and its successors."
