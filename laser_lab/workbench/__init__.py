@@ -14,7 +14,7 @@ names = {
     'engines': [
         'IMPORTED', 'LocalEngine', 'LocalSession', 'PAUSE', 'RayEngine', 'RaySession', 'STOPPING', 'Slot',
         'SlurmEngine', 'SlurmSession', 'TRIES', 'WorkerLost', 'check_address', 'is_loopback', 'needed', 'on_loopback',
-        'run_jobs', 'start_method'],
+        'own_address', 'run_jobs', 'start_method'],
     'explorer': [
         'CEILING', 'Explorer', 'ExplorerConfig', 'HistoryExplorer', 'LivePicture', 'PHOTOS', 'PLACE_STYLE',
         'PlacePicture', 'Tried', 'comparable', 'failure_shown', 'mark_point', 'one_thread', 'photograph', 'remembered',

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PAUSE', 'TRIES', 'STOPPING', 'IMPORTED', 'WorkerLost', 'run_jobs', 'start_method', 'Slot', 'LocalSession', 'needed',
-           'check_address', 'RaySession', 'on_loopback', 'is_loopback', 'SlurmSession', 'LocalEngine', 'RayEngine',
-           'SlurmEngine']
+           'check_address', 'RaySession', 'on_loopback', 'is_loopback', 'own_address', 'SlurmSession', 'LocalEngine',
+           'RayEngine', 'SlurmEngine']
 
 # %% ../../nbs/workbench/06_engines.ipynb #3df99f68
 import importlib, math, os, shutil, socket, sys, time
@@ -197,9 +197,18 @@ def is_loopback(address:str|None)->bool: # of a cluster; None: one that is start
     if address is None: return True
     host, _, port = address.rpartition(':')
     if host not in ('127.0.0.1', 'localhost'): return False
-    try: socket.create_connection((socket.gethostbyname(socket.gethostname()), int(port)), timeout=5).close()
+    outside = own_address()
+    if outside.startswith('127.'): return True
+    try: socket.create_connection((outside, int(port)), timeout=5).close()
     except OSError: return True
     return False
+
+def own_address()->str: # of this machine, as others see it; nothing is sent
+    "The address that Ray takes for this machine's."
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try: asked.connect(('8.8.8.8', 53))
+        except OSError: return '127.0.0.1'
+        return asked.getsockname()[0]
 
 # %% ../../nbs/workbench/06_engines.ipynb #f755de21
 @patch
