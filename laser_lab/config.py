@@ -251,7 +251,14 @@ def _plain(value, s): # nested configurations become dicts, with the preset's na
     return to_preset(s.meta['group'], value) if 'group' in s.meta else value.to_dict()
 
 # %% ../nbs/00_config.ipynb #3f61f52e
-_registry, _stand_ins = {}, {}
+_registry, _stand_ins, _remembered = {}, {}, [] # the last: what holds until something is registered
+
+def _until_registered(function): # remembers what the function gave, until the registry changes
+    _remembered.append(lru_cache(maxsize=None)(function))
+    return _remembered[-1]
+
+def _forget():
+    for function in _remembered: function.cache_clear()
 
 def register(group:str, # 'model', 'data', 'training', 'spectral', 'study', ...
              name:str,  # what the user writes: model=laser
@@ -263,11 +270,13 @@ def register(group:str, # 'model', 'data', 'training', 'spectral', 'study', ...
     before, _ = _registry.setdefault(group, {}).get(name, (cls, {}))
     if '__main__' in (cls.__module__, before.__module__) or cls.__module__ == before.__module__: _unite(cls, before)
     _registry[group][name] = (cls, defaults)
+    _forget()
     return cls
 
 def unregister(group:str, name:str): # as given to `register`
     "Take back a preset, such as an example that later cells shall not meet."
     _registry.get(group, {}).pop(name, None)
+    _forget()
 
 # %% ../nbs/00_config.ipynb #13db6973
 def _unite(a, b): # two classes that stand for the same configuration from now on
@@ -296,6 +305,7 @@ def entry_for(table:dict, # class of configurations -> anything
     return next((table[c] for c in lineage(cls) if c in table), None)
 
 # %% ../nbs/00_config.ipynb #9d270d2c
+@_until_registered
 def _group_of(cls): # first group in which the class is registered
     return next((g for g, names in _registry.items() if any(same_class(c, cls) for c, _ in names.values())), None)
 
@@ -330,7 +340,10 @@ def preset_name(group:str, cfg)->str: # the preset of the configuration's class 
     "The name from which `from_preset` finds the class again."
     names = [n for n, (c, _) in _registry[group].items() if same_class(c, type(cfg))]
     def changes(other): return sum(getattr(cfg, s.name) != getattr(other, s.name) for s in settings(type(cfg)))
-    return names[0] if len(names) == 1 else min(names, key=lambda n: changes(preset(group, n)))
+    return names[0] if len(names) == 1 else min(names, key=lambda n: changes(_as_registered(group, n)))
+
+@_until_registered
+def _as_registered(group, name): return preset(group, name)
 
 def to_preset(group:str, cfg)->dict: # plain values with their 'preset'
     "What a checkpoint or a file keeps where the class is open."
@@ -552,9 +565,12 @@ def _refuse_strange(cls, overrides): # flags, and keys that lead to no field, wh
 
 # %% ../nbs/00_config.ipynb #36a9116b
 def _parsed(overrides): # Hydra's reading of command-line overrides, its own settings left out
+    return [o for o in map(_parsed_word, overrides) if not o.key_or_group.startswith('hydra')]
+
+@lru_cache(maxsize=4096)
+def _parsed_word(word): # Hydra's reading of one override
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    return [o for o in parsed if not o.key_or_group.startswith('hydra')]
+    return OverridesParser.create().parse_override(word)
 
 def chosen_presets(cls,           # root `Config`
                    overrides:list # command-line overrides, sweeps included

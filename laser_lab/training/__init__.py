@@ -40,8 +40,9 @@ names = {
     'recipes': [
         'Recipe', 'RecipeModule', 'import_kinds', 'model_values', 'recipe_at', 'target_of'],
     'run': [
-        'PerceptualLog', 'RunConfig', 'branch', 'first_weights', 'fit', 'freezing', 'learned', 'load_model',
-        'metric_callbacks', 'of_no_run', 'saved_step', 'spectral_callbacks', 'step_of', 'train', 'train_from', 'writing'],
+        'PerceptualLog', 'RunConfig', 'branch', 'first_weights', 'fit', 'freezing', 'go_on', 'learned', 'load_model',
+        'metric_callbacks', 'of_no_run', 'refuse_processes', 'saved_step', 'spectral_callbacks', 'step_of', 'train',
+        'train_from', 'writing'],
     'store': [
         'COLUMNS', 'DONE', 'EMBEDDED', 'FILES', 'Identity', 'Index', 'NOT_TRAINED_WITH', 'OWN', 'PUT', 'READ_BYTES',
         'READ_FILES', 'SHOWN', 'TELLING', 'code_version', 'contents', 'data_version', 'determining', 'digest',

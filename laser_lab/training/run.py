@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['RunConfig', 'spectral_callbacks', 'PerceptualLog', 'metric_callbacks', 'step_of', 'saved_step', 'first_weights',
-           'freezing', 'fit', 'learned', 'train', 'writing', 'branch', 'of_no_run', 'train_from', 'load_model']
+           'freezing', 'fit', 'learned', 'train', 'writing', 'branch', 'of_no_run', 'train_from', 'load_model', 'go_on',
+           'refuse_processes']
 
 # %% ../../nbs/training/08_run.ipynb #8451d7f7
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +17,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from ..bits import read_checkpoint
-from ..config import (Config, ConfigError, command, load_config, of_group, recipe_of, refusal, save_config,
-                              within, write_atomic, write_json)
+from ..config import (Config, ConfigError, UserError, command, load_config, of_group, recipe_of, refusal,
+                              save_config, within, write_atomic, write_json)
 from ..data import make_dataloaders, process_place
 from ..metrics import NotAvailable, PerceptualMeter
 from .. import originals # offers translations of old options
@@ -233,3 +235,17 @@ def load_model(path,        # folder of a run, or a checkpoint
               )->torch.nn.Module: # in eval mode
     "The model that a run has trained, of whatever kind."
     return recipe_at(path).load(path, device)
+
+# %% ../../nbs/training/08_run.ipynb #a3c40978
+def go_on(folder): # of a run
+    "Go on with a run as it was begun; what can be mended is said in a line."
+    cfg = load_config(RunConfig, Path(folder)/'config.json')
+    try:
+        if cfg.training.devices * cfg.training.num_nodes > 1: raise refuse_processes(cfg, folder)
+        train(cfg, folder)
+    except (UserError, OSError, KeyboardInterrupt) as e: sys.exit(str(e))
+
+def refuse_processes(cfg, folder)->ConfigError:
+    "A run of several processes is begun by torchrun."
+    allowed = f"1, or `{command('train', resume=folder)}`, which starts them"
+    return refusal('training.devices', cfg.training.devices, allowed, 'in the background', error=ConfigError)

@@ -27,14 +27,13 @@ names = {
         'AGAIN', 'GRACE', 'Job', 'Outcome', 'STOPPED', 'begin_worker', 'perform', 'perform_in_time', 'take_environment'],
     'report': [
         'AblateConfig', 'JPEG', 'LOGGED', 'PAGE', 'PARTS', 'STYLESHEET', 'ablate', 'as_url', 'captions',
-        'common_figures', 'curve_points', 'curves_of', 'data_of', 'figures', 'first_command', 'gallery', 'image_names',
-        'jpeg_points', 'larger_crops', 'logged_measures', 'measured_images', 'notes', 'one_by_one', 'own_pictures',
-        'rate_picture', 'reconstruction_pictures', 'report_html', 'shown_images', 'shown_results', 'side_by_side',
-        'source_of', 'study_record', 'training_picture'],
+        'common_figures', 'curve_points', 'curves_of', 'data_of', 'figures', 'first_command', 'gallery', 'go_on',
+        'image_names', 'jpeg_points', 'larger_crops', 'logged_measures', 'measured_images', 'notes', 'one_by_one',
+        'own_pictures', 'rate_picture', 'reconstruction_pictures', 'report_html', 'shown_images', 'shown_results',
+        'side_by_side', 'source_of', 'study_record', 'training_picture'],
     'runs': [
-        'LASER_LAB', 'as_time', 'counts', 'detach', 'detached', 'engine_words', 'find', 'log_of', 'reasons', 'resume',
-        'row_text', 'runs_table', 'seconds_left', 'steps_of_run', 'stop', 'studies', 'studies_table', 'study_state',
-        'study_states'],
+        'RUN', 'STUDY', 'as_time', 'counts', 'detach', 'detached', 'find', 'log_of', 'reasons', 'resume', 'row_text',
+        'runs_table', 'seconds_left', 'steps_of_run', 'stop', 'studies', 'studies_table', 'study_state', 'study_states'],
     'shards': [
         'Converted', 'FEWEST', 'MOST_SHARDS', 'OURS', 'OUTPUTS', 'Shard', 'TIMES', 'codec_version', 'convert_pair',
         'convert_shard', 'convert_shards', 'converter', 'cut', 'do_jobs', 'evaluate_job', 'evaluate_shard',

@@ -6,7 +6,7 @@
 __all__ = ['GRACE', 'AGAIN', 'STOPPED', 'Job', 'Outcome', 'perform', 'begin_worker', 'take_environment', 'perform_in_time']
 
 # %% ../../nbs/workbench/05_jobs.ipynb #89ed85fd
-import importlib, os, random, signal, threading, time, traceback
+import importlib, os, signal, threading, time, traceback
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -38,12 +38,16 @@ def perform(call:str,       # 'module:function'
     "Do a job, in a worker."
     torch.set_num_threads(threads)
     module, _, name = call.partition(':')
+    _at_work.set()
     try: return dict(value=getattr(importlib.import_module(module), name)(**arguments))
     except (UserError, OSError) as e: return dict(error=str(e) or type(e).__name__, number=getattr(e, 'errno', 0) or 0)
     except Exception as e: return dict(error=f'{type(e).__name__}: {e}', trace=traceback.format_exc())
+    finally: _at_work.clear()
+
+_at_work = threading.Event() # is this process at a job?
 
 # %% ../../nbs/workbench/05_jobs.ipynb #6ee3211e
-GRACE = 60 # seconds to save a step in
+GRACE = 60 # seconds to save a step in, for a worker whose driver is gone
 
 def begin_worker(driver:int,        # process that has the results
                  environ:dict=None  # environment that the worker shall have; None: the one it has
@@ -51,7 +55,6 @@ def begin_worker(driver:int,        # process that has the results
     "First act of a worker: Ctrl-C is the driver's business, and when the driver is gone the worker ends."
     if environ is not None: take_environment(environ)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    random.seed()
     threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
 
 def take_environment(environ:dict): # variables
@@ -61,8 +64,9 @@ def take_environment(environ:dict): # variables
 
 def _end_with(driver):
     while is_running(driver): time.sleep(.5)
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(GRACE)
+    if _at_work.is_set(): os.kill(os.getpid(), signal.SIGTERM)
+    end = time.monotonic() + GRACE
+    while _at_work.is_set() and time.monotonic() < end: time.sleep(.1)
     os.kill(os.getpid(), signal.SIGKILL)
 
 # %% ../../nbs/workbench/05_jobs.ipynb #546c7a36

@@ -7,10 +7,10 @@ __all__ = ['LOGGED', 'JPEG', 'STYLESHEET', 'PAGE', 'PARTS', 'curves_of', 'shown_
            'gallery', 'data_of', 'source_of', 'image_names', 'logged_measures', 'training_picture', 'side_by_side',
            'one_by_one', 'jpeg_points', 'measured_images', 'curve_points', 'rate_picture', 'reconstruction_pictures',
            'own_pictures', 'common_figures', 'figures', 'notes', 'captions', 'as_url', 'report_html', 'study_record',
-           'report', 'AblateConfig', 'ablate', 'first_command']
+           'report', 'AblateConfig', 'ablate', 'first_command', 'go_on']
 
 # %% ../../nbs/workbench/04_report.ipynb #588863b3
-import base64, json, math
+import base64, json, math, sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from tqdm.auto import tqdm
 
 from ..codec.coders import to_picture
 from ..codec.curves import pillow_curve
-from ..config import (Config, command as command_line, load_config, of_group, read_json, within, write_atomic,
-                              write_json)
+from ..config import (Config, UserError, command as command_line, from_preset, load_config, of_group, read_json,
+                              within, write_atomic, write_json)
 from ..data import DataConfig, load_photos, make_dataloaders, photo_sources, to_tensor
 from ..metrics import LEAST_SEEDS, psnr
 from ..training.logs import read_log
@@ -326,3 +326,11 @@ def _show(study, folder): # print the table
     what = 'mean ± sample standard deviation' if len(study.seeds) >= LEAST_SEEDS else 'values'
     title = f'{study.title}: held-out images, {what} of seeds {study.seeds}'
     print_table(result_table(read_done(folder)), title)
+
+# %% ../../nbs/workbench/04_report.ipynb #e22cd8e1
+def go_on(folder): # of a study
+    "Go on with a study with the engine it had; what can be mended is said in a line."
+    last = read_json(Path(folder)/'study.json')['sessions'][-1]
+    engine = from_preset('engine', last['engine'])
+    try: ablate(AblateConfig(engine=engine, workers=last['workers']), folder)
+    except (UserError, OSError, KeyboardInterrupt) as e: sys.exit(str(e))
