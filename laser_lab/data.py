@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['DECLARED', 'photo_path', 'center_crop', 'load_photo', 'load_photos', 'to_tensor', 'seeded', 'fit_image',
            'random_crop', 'add_black_frame', 'random_box', 'random_resized_crop', 'center_tiles', 'stratified_subset',
-           'ImageNote', 'upright', 'changes_colours', 'profile_transform', 'to_srgb', 'declared_bits', 'left_out',
-           'BadImage', 'pillow_limit', 'read_with_notes', 'read_image', 'in_a_circle', 'files_below', 'check_images',
-           'ArraySource', 'FileSource', 'CachedSource', 'list_images', 'link_images', 'DataConfig', 'check_data',
-           'held_out', 'photo_sources', 'digit_sources', 'class_folder_sources', 'cifar10_sources', 'celeba_sources',
+           'ImageNote', 'upright', 'changes_colours', 'profile_transform', 'to_srgb', 'declared_bits', 'eight_bits',
+           'opacity', 'on_white', 'left_out', 'BadImage', 'pillow_limit', 'read_with_notes', 'read_upload',
+           'read_image', 'in_a_circle', 'files_below', 'check_images', 'ArraySource', 'warn_once', 'read_saying_once',
+           'FileSource', 'CachedSource', 'list_images', 'link_images', 'DataConfig', 'check_data', 'held_out',
+           'photo_sources', 'digit_sources', 'class_folder_sources', 'cifar10_sources', 'celeba_sources',
            'folder_sources', 'make_sources', 'RandomCrops', 'CenterCrops', 'always_the_same', 'even_parts',
            'process_place', 'batch_bounds', 'rank_share', 'SeededBatchSampler', 'leave_signals', 'training_loader',
            'fixed_loader', 'make_dataloaders']
@@ -24,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from fastcore.basics import patch
-from PIL import Image
+from PIL import Image, ImageFile
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -257,18 +258,48 @@ def declared_bits(image # PIL image, not yet loaded
     image.fp.seek(place)
     return max((bits(byte[0]) for byte in found), default=8)
 
+# %% ../nbs/04_data.ipynb #a418310f
+def eight_bits(image,   # PIL image, loaded
+               bits:int # a channel, from `declared_bits`
+              ):        # PIL image of at most 8 bits a channel
+    "The upper 8 bits of 16, where Pillow has not taken them yet."
+    clear = image.info.get('transparency')
+    if bits == 16 and isinstance(clear, tuple): image.info['transparency'] = tuple(level >> 8 for level in clear)
+    if not image.mode.startswith('I'): return image
+    levels = np.array(image).astype(np.uint16)
+    scaled = Image.fromarray((levels >> 8).astype(np.uint8))
+    scaled.info = {key: value for key, value in image.info.items() if key != 'transparency'}
+    if clear is not None: scaled.putalpha(Image.fromarray(np.where(levels == clear, 0, 255).astype(np.uint8)))
+    return scaled
+
+# %% ../nbs/04_data.ipynb #bd034e5e
+def opacity(image # PIL image
+           ):     # PIL image of mode L, 255 where nothing shines through; None where it never does
+    "How opaque each pixel is."
+    if not image.has_transparency_data: return None
+    alpha = image.convert('RGBA').getchannel('A')
+    return alpha if alpha.getextrema()[0] < 255 else None
+
+def on_white(image,     # PIL image of mode RGB
+             alpha,     # from `opacity`
+             notes:list # what is done is added
+            ):          # PIL image of mode RGB
+    "The image composited on white."
+    if alpha is None: return image
+    notes.append('its transparent parts are composited on white')
+    white = Image.new('RGB', image.size, 'white')
+    white.paste(image, mask=alpha)
+    return white
+
 # %% ../nbs/04_data.ipynb #c2e73c89
 def left_out(image,   # PIL image, loaded
              bits:int # a channel, from `declared_bits`
             )->list:  # sentences
-    "What an image has that 8-bit RGB has not."
-    found = [f'of {bits} bits a channel the upper 8 are taken'] if bits > 8 else []
-    see_through = image.has_transparency_data and image.convert('RGBA').getchannel('A').getextrema()[0] < 255
-    if see_through: found.append('its transparency is left out')
+    "What a file has that 8 bits and one frame cannot hold."
+    found = [f'its {bits} bits a channel are scaled to 8'] if bits > 8 else []
     try: frames = getattr(image, 'n_frames', 1)
     except Exception: frames = 2
-    if frames > 1: found.append('the first of its frames is taken')
-    return found
+    return [*found, 'the first of its frames is taken'] if frames > 1 else found
 
 # %% ../nbs/04_data.ipynb #4a81f71d
 class BadImage(UserError, ValueError):
@@ -280,44 +311,58 @@ def _acceptable(image, max_pixels): # the image itself
     "Refuse by the header what must not be decoded."
     width, height = image.size
     if width * height > max_pixels: raise ValueError(f'{width} x {height} is more than {max_pixels} pixels')
-    if image.mode not in _modes: raise refusal('mode', image.mode, ', '.join(_modes))
+    deep_grey = image.mode.startswith('I;16') or (image.mode == 'I' and declared_bits(image) == 16)
+    if image.mode not in _modes and not deep_grey: raise refusal('mode', image.mode, f"{', '.join(_modes)}, I;16")
     return image
 
-def _reason(error): # why an image cannot be read
+def _reason(error): # why an image cannot be read, in one line
     if isinstance(error, Image.UnidentifiedImageError): return 'not an image'
+    if isinstance(error, OSError) and error.strerror: return error.strerror
     usual = isinstance(error, (OSError, SyntaxError, ValueError, EOFError)) and str(error)
-    return str(error) if usual else f'{type(error).__name__} {error}'.strip()
+    return ' '.join((str(error) if usual else f'{type(error).__name__} {error}').split())
 
 # %% ../nbs/04_data.ipynb #9395cafe
 _pillow_lock = threading.RLock()
 
 @contextmanager
 def pillow_limit(pixels:int|None): # None: no limit
-    "Pillow's own limit for the while of a `with`; it warns there, and refuses twice as many."
+    "Pillow's own limit for the while of a `with`, in which no truncated file passes; it refuses twice as many."
     with _pillow_lock:
-        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, pixels
+        before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = pixels, False
         try: yield
-        finally: Image.MAX_IMAGE_PIXELS = before
+        finally: Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 def _pixels(image, max_pixels): # uint8 array (H, W, 3), notes
     bits = declared_bits(image) # of a file that Pillow closes in loading
     with pillow_limit(max_pixels): image.load()
     notes = left_out(image, bits)
-    return np.array(to_srgb(upright(image, notes), notes)), notes
+    image = eight_bits(upright(image, notes), bits)
+    alpha = opacity(image)
+    if image.has_transparency_data: image = image.convert('RGBA')
+    return np.array(on_white(to_srgb(image, notes), alpha, notes)), notes
 
 # %% ../nbs/04_data.ipynb #626e2638
 def read_with_notes(path,                # file
-                    max_pixels:int=2**26 # larger images are refused before decoding
-                   )->tuple:             # uint8 array (H, W, 3), what was left out (list of sentences)
+                    max_pixels:int=2**26,# larger images are refused before decoding
+                    name:str|None=None   # how messages call it; None: by its path
+                   )->tuple:             # uint8 array (H, W, 3), what was done or left out (list of sentences)
     "The pixels of an image file in sRGB, upright; or `BadImage` with the path and the reason."
     try:
         with pillow_limit(None), Image.open(path) as image: return _pixels(_acceptable(image, max_pixels), max_pixels)
-    except Exception as e: raise BadImage(f'{path}: {_reason(e)}') from e
+    except Exception as e: raise BadImage(f'{name or path}: {_reason(e)}') from e
+
+def read_upload(data:bytes,          # contents of an image file
+                name:str,            # how messages call it
+                max_pixels:int=2**26 # larger images are refused before decoding
+               )->tuple:             # uint8 array (H, W, 3), what was done or left out (list of sentences)
+    "As `read_with_notes`, for a file that came over a wire."
+    return read_with_notes(io.BytesIO(data), max_pixels, name)
 
 def read_image(path,                    # file
                max_pixels:int=2**26     # larger images are refused before decoding
               ):                        # uint8 array (H, W, 3)
-    "The pixels of an image file in sRGB, upright; an `ImageNote` warns of what was left out."
+    "The pixels of an image file in sRGB, upright; an `ImageNote` warns of what was done or left out."
     image, notes = read_with_notes(path, max_pixels)
     for note in notes: warnings.warn(f'{path}: {note}', ImageNote, stacklevel=2)
     return image
@@ -365,6 +410,24 @@ class ArraySource:
         indices = torch.as_tensor(indices)
         return ArraySource([self.images[i] for i in indices.tolist()], self.labels[indices])
 
+# %% ../nbs/04_data.ipynb #f0b9ecf8
+def warn_once(what,       # what the warning is about
+              message:str,# its text
+              known:set   # what was warned of before; this joins it
+             ):
+    "An `ImageNote` on something new."
+    if what not in known: warnings.warn(message, ImageNote, stacklevel=3)
+    known.add(what)
+
+def read_saying_once(path,                # file
+                     known:set,           # notes that were given before, for the same folder
+                     max_pixels:int=2**26 # larger images are refused before decoding
+                    ):                    # uint8 array (H, W, 3)
+    "As `read_image`, for one file of many: each kind of note comes once, with the first file that needs it."
+    image, notes = read_with_notes(path, max_pixels)
+    for note in notes: warn_once(note, f'{path}: {note} (said for the first such file only)', known)
+    return image
+
 # %% ../nbs/04_data.ipynb #54255118
 class FileSource:
     "Images on disk."
@@ -384,11 +447,9 @@ class FileSource:
 
     def __getitem__(self, i):
         for j in (k % len(self) for k in range(i, i + len(self))):
-            try: image, notes = read_with_notes(self.paths[j], self.max_pixels)
+            try: image = read_saying_once(self.paths[j], self.announced, self.max_pixels)
             except BadImage as e: self._bad(j, e)
-            else:
-                for note in notes: self._announce(note, f'{self.paths[j]}: {note} (said for the first such file only)')
-                return image, self.labels[j].item()
+            else: return image, self.labels[j].item()
         raise BadImage(f'{self.paths[i]}: neither this nor any other of {len(self)} files can be read')
 
 # %% ../nbs/04_data.ipynb #41a1a639
@@ -398,9 +459,7 @@ def _bad(self:FileSource, j, error): # announce once, or raise
     self._announce(j, f'skipped {error}')
 
 @patch
-def _announce(self:FileSource, what, message): # warn once
-    if what not in self.announced: warnings.warn(message, ImageNote, stacklevel=3)
-    self.announced.add(what)
+def _announce(self:FileSource, what, message): warn_once(what, message, self.announced)
 
 # %% ../nbs/04_data.ipynb #2db703a2
 class CachedSource:

@@ -19,7 +19,7 @@ import torch
 
 from .coders import Codec
 from ..config import refusal, renamed, write_json
-from ..data import BadImage, list_images, read_image, to_tensor
+from ..data import BadImage, list_images, read_saying_once, to_tensor
 from ..metrics import ms_ssim
 
 # %% ../../nbs/codec/17_evaluate.ipynb #97c81bb8
@@ -110,10 +110,11 @@ def open_images(images,                 # as for `named_images`
                 bad_files:str='refuse', # 'refuse' raises `BadImage`; 'skip' warns and goes on
                 max_pixels:int=2**26    # larger images are bad
                ):                       # generator of (name, uint8 array (H, W, 3)), the array None for a file that was skipped
-    "Images, one at a time."
+    "Images, one at a time; what is done to them besides is said once for each kind."
     if bad_files not in ('refuse', 'skip'): raise refusal('bad_files', bad_files, "'refuse', 'skip'")
+    known = set()
     for name, source in named_images(images):
-        try: yield name, source if isinstance(source, np.ndarray) else read_image(source, max_pixels)
+        try: yield name, source if isinstance(source, np.ndarray) else read_saying_once(source, known, max_pixels)
         except BadImage as e:
             if bad_files == 'refuse': raise
             warnings.warn(f'skipped {e}')
