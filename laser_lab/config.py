@@ -17,7 +17,7 @@ import ast, difflib, importlib, inspect, io, json, linecache, os, re, shlex, tem
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
-from functools import lru_cache
+from functools import lru_cache, reduce
 from numbers import Integral
 from pathlib import Path
 from types import UnionType
@@ -514,25 +514,50 @@ def from_hydra(cls,         # root `Config`
               ):            # checked configuration
     "The dataclass for what Hydra composed."
     from omegaconf import OmegaConf
-    values = OmegaConf.to_container(composed, resolve=True)
+    return _checked(cls, OmegaConf.to_container(composed, resolve=True), overrides)
+
+def _checked(cls, values, overrides): # plain values, Hydra's own among them
     cfg = cls.from_dict({k: v for k, v in values.items() if k != 'hydra'})
     refuse_unused(cfg, {o.key_or_group: o.value() for o in _parsed(overrides)})
     return cfg
 
 # %% ../nbs/00_config.ipynb #d867586e
+def _hydra_values(name, cls, overrides, running): # plain values, as Hydra composes them; `running`: the application that it is in, or None
+    from hydra import compose, initialize
+    from omegaconf import OmegaConf
+    store_in_hydra(name, cls)
+    with nullcontext() if running else initialize(version_base='1.3', config_path=None):
+        return OmegaConf.to_container(compose(name, list(overrides)), resolve=True)
+
+@_until_registered
+def _values_of_presets(*chosen): return _hydra_values(*chosen)
+
+# %% ../nbs/00_config.ipynb #d2c8f6eb
+def _set_values(values:dict, fields)->bool: # overrides of fields; whether all of them are set
+    for o in fields:
+        *path, last = o.key_or_group.split('.')
+        place = reduce(lambda found, key: found.get(key) if isinstance(found, dict) else None, path, values)
+        known = isinstance(place, dict) and last in place and not isinstance(place[last], dict)
+        plain = o.type.name == 'CHANGE' and not o.is_sweep_override() and '$' not in o.input_line
+        if not known or not plain or isinstance(o.value(), dict): return False
+        place[last] = deepcopy(o.value())
+    return True
+
+# %% ../nbs/00_config.ipynb #d84305a9
 def compose(name:str,       # root configuration
             cls,            # its class
             overrides:list=() # as on the command line: 'model=laser', 'model.sparsity_level=4'
            ):               # checked configuration
     "What the command line would make of `overrides`."
-    from hydra import compose, initialize
     from hydra.core.global_hydra import GlobalHydra
     overrides = with_implied(cls, overrides)
     check_overrides(cls, overrides)
-    store_in_hydra(name, cls)
-    inside = GlobalHydra.instance().is_initialized()
-    with nullcontext() if inside else initialize(version_base='1.3', config_path=None):
-        return from_hydra(cls, compose(name, list(overrides)), overrides)
+    groups, running = {s.name for s in settings(cls) if 'group' in s.meta}, GlobalHydra.instance().hydra
+    fields = [o for o in _parsed(overrides) if o.key_or_group not in groups]
+    presets = tuple(o for o in overrides if o not in {f.input_line for f in fields})
+    values = deepcopy(_values_of_presets(name, cls, presets, running))
+    if not _set_values(values, fields): values = _hydra_values(name, cls, overrides, running)
+    return _checked(cls, values, overrides)
 
 # %% ../nbs/00_config.ipynb #0786c6ac
 def _check_field(cls, key, chosen): # refuse a key that leads to no field; `chosen`: group -> presets named on the command line
