@@ -34,7 +34,7 @@ names = {
         'NULLABLE', 'RESULTS_LAYOUT', 'RESULT_FIELDS', 'TEXT', 'average_measures', 'averaged_point', 'check_fields',
         'check_numbers', 'check_point', 'check_results', 'decibels', 'half_size', 'image_ms_ssim', 'image_psnr',
         'kind_of_value', 'load_results', 'mean_or_none', 'measure_image', 'measure_images', 'named_images',
-        'one_thread', 'open_images', 'save_results'],
+        'open_images', 'save_results'],
     'exact': [
         'DIGITS', 'ExactAttention', 'ExactConv', 'ExactExp', 'ExactGDN', 'ExactGELU', 'ExactNorm', 'ExactPool',
         'ExactSigmoid', 'ExactTanh', 'ExactUp', 'FUNCTIONS', 'Grid', 'HELD', 'INEXACT', 'INPUT_BITS', 'LOG2E', 'NODES',

@@ -17,8 +17,8 @@ names = {
         'own_address', 'run_jobs', 'start_method'],
     'explorer': [
         'CEILING', 'Explorer', 'ExplorerConfig', 'HistoryExplorer', 'LivePicture', 'PHOTOS', 'PLACE_STYLE',
-        'PlacePicture', 'Tried', 'comparable', 'failure_shown', 'mark_point', 'one_thread', 'photograph', 'remembered',
-        'show_plane', 'show_points', 'tried'],
+        'PlacePicture', 'Tried', 'comparable', 'failure_shown', 'mark_point', 'photograph', 'remembered', 'show_plane',
+        'show_points', 'tried'],
     'form': [
         'Control', 'Form', 'NARROW_NUMBERS', 'choice_control', 'control_for', 'controls', 'field_text', 'field_value',
         'grey_unused', 'linear_control', 'log_control', 'looks', 'nested_control', 'optional_control', 'plain_control',
@@ -44,7 +44,7 @@ names = {
         'ABOUT', 'CLOCKS', 'Difference', 'MEANS', 'Opening', 'PEAK', 'Timings', 'can_measure_memory', 'curve_of',
         'paired_difference', 'pairs', 'peak_memory', 'point_of', 'promises', 'quartiles', 'record', 'record_table',
         'rerun', 'run_point', 'seconds_of', 'settle', 'stored_or_made', 'stored_result', 'timed', 'timing_table',
-        'trained', 'training_curve', 'with_threads'],
+        'trained', 'training_curve'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

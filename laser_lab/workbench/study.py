@@ -4,13 +4,12 @@
 
 # %% auto #0
 __all__ = ['ABOUT', 'CLOCKS', 'PEAK', 'MEANS', 'record', 'record_table', 'rerun', 'stored_result', 'stored_or_made', 'Opening',
-           'settle', 'seconds_of', 'with_threads', 'Timings', 'quartiles', 'timing_table', 'timed', 'promises',
-           'can_measure_memory', 'peak_memory', 'trained', 'training_curve', 'point_of', 'run_point', 'curve_of',
-           'pairs', 'Difference', 'paired_difference']
+           'settle', 'seconds_of', 'Timings', 'quartiles', 'timing_table', 'timed', 'promises', 'can_measure_memory',
+           'peak_memory', 'trained', 'training_curve', 'point_of', 'run_point', 'curve_of', 'pairs', 'Difference',
+           'paired_difference']
 
 # %% ../../nbs/workbench/02_study.ipynb #7d41f7f8
 import json, math, os, random, statistics, subprocess, sys, time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +20,7 @@ import torch
 
 from ..codec.coders import named_codec
 from ..codec.evaluate import evaluate
+from ..compiled import with_threads
 from ..config import refusal, write_json
 from ..metrics import mean_and_spread
 from ..training.logs import read_log
@@ -113,15 +113,6 @@ def seconds_of(call, clock)->float:
     call()
     settle()
     return clock() - start
-
-# %% ../../nbs/workbench/02_study.ipynb #47086a0d
-@contextmanager
-def with_threads(count:int): # None leaves the number as it is
-    "So many threads for PyTorch and for compiled loops, within a `with` block."
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try: yield torch.get_num_threads()
-    finally: torch.set_num_threads(before)
 
 # %% ../../nbs/workbench/02_study.ipynb #a99df479
 @dataclass(frozen=True)

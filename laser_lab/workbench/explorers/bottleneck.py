@@ -18,6 +18,7 @@ from fastcore.basics import patch
 from matplotlib import pyplot as plt
 from torch import Tensor
 
+from ...compiled import with_threads
 from ...config import ConfigError, choice, refusal, register, within
 from ...data import seeded
 from ...metrics import psnr, usage
@@ -25,7 +26,7 @@ from ...sparse.dictionary import DictionaryLearning, learn_dictionary
 from ...sparse.vq import ResidualVectorQuantizer, VectorQuantizer, code_sums, nearest, spread_out
 from ...viz.codes import error_map, l1_map, show_indices, show_l1, show_usage
 from ...viz.style import WIDTH, as_png, robust_limits, show_image, show_map, styled
-from ..explorer import (ExplorerConfig, HistoryExplorer, comparable, one_thread, photograph,
+from ..explorer import (ExplorerConfig, HistoryExplorer, comparable, photograph,
                                           show_plane)
 
 # %% ../../../nbs/workbench/explorers/00_bottleneck.ipynb #746b8e83
@@ -184,7 +185,7 @@ def fit_bottleneck(cfg:BottleneckExplorerConfig # settings
                   )->BottleneckView:
     "Fit a bottleneck on a photograph and code the photograph with it."
     began, image, pixels = time.perf_counter(), photograph(cfg.photo, cfg.size, cfg.scale), cfg.size**2
-    with one_thread(), torch.random.fork_rng(devices=[]):
+    with with_threads(1), torch.random.fork_rng(devices=[]):
         bottleneck = fitted(training_patches(image, cfg.patch_size, 4096, cfg.seed), cfg)
         code = bottleneck(patch_map(image, cfg.patch_size))[2]
         shown = from_patch_map(bottleneck.decode(code), cfg.patch_size)

@@ -28,11 +28,12 @@ from ...codec.evaluate import image_psnr
 from ...codec.hpcm import HPCM, MULTIPLE, hpcm_small
 from ...codec.schedule import coding_steps, scatter_to_fine
 from ...codec.start import start_from
+from ...compiled import with_threads
 from ...config import ConfigError, choice, refusal, register, within
 from ...data import to_tensor
 from ...transforms.padding import pad_to_multiple
 from ...viz.coding import changing, coding_figure, show_step
-from ..explorer import PHOTOS, Explorer, ExplorerConfig, LivePicture, one_thread, photograph
+from ..explorer import PHOTOS, Explorer, ExplorerConfig, LivePicture, photograph
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #aa27b90b
 START, GIVEN = 'Karhunen-Loève start, untrained', 'weights from path'
@@ -67,7 +68,7 @@ def untrained(photo:str,  # to be left aside
              )->HPCM:     # small, in evaluation mode, with coding tables
     "A codec that starts from a Karhunen-Loève transform of the other photographs."
     others = torch.cat([photograph(name, 128) for name in PHOTOS if name != photo])
-    with one_thread(), torch.random.fork_rng(devices=[]):
+    with with_threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = hpcm_small(lmbda=lmbda).eval().requires_grad_(False)
         start_from(model, others)
@@ -234,7 +235,7 @@ def explore_codec(cfg:CodecExplorerConfig # settings
                  )->CodedPhoto:
     "Compress a photograph to a file and decode it."
     x = photograph(cfg.photo, cfg.size)
-    with one_thread():
+    with with_threads(1):
         (model, name, origin), picture = chosen_model(cfg), to_picture(x)
         file, (x_hat, y_hat, known), seconds = coded_and_decoded(model, name, picture)
         decoded = to_picture(x_hat)
@@ -263,7 +264,8 @@ def state(self:CodedPhoto,
     "The picture after some steps; made once."
     if steps == len(self.known): return self.decoded, self.psnr
     if (steps, unknown) not in self.states:
-        with one_thread(): shown = to_picture(self.model.synthesize(self.latent(steps, unknown), self.image.shape[1:]))
+        with with_threads(1):
+            shown = to_picture(self.model.synthesize(self.latent(steps, unknown), self.image.shape[1:]))
         self.states[steps, unknown] = to_tensor(shown)[0], image_psnr(to_picture(self.image[None]), shown)
     return self.states[steps, unknown]
 

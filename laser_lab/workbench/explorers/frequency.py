@@ -15,13 +15,14 @@ from fastcore.basics import patch
 from matplotlib import pyplot as plt
 from torch import Tensor
 
+from ...compiled import with_threads
 from ...config import choice, register, within
 from ...metrics import psnr
 from ...spectral.spectrum import half_octaves, mean_spectrum
 from ...spectral.truncation import create_radial_mask, truncate_spectrum
 from ...viz.spectra import octave_axis
 from ...viz.style import DIVERGING, FAINT, PALETTE, REFERENCE, WIDTH, as_array, show_image, show_map, styled
-from ..explorer import PHOTOS, Explorer, ExplorerConfig, LivePicture, one_thread, photograph
+from ..explorer import PHOTOS, Explorer, ExplorerConfig, LivePicture, photograph
 from ..form import form
 
 # %% ../../../nbs/workbench/explorers/01_frequency.ipynb #734a8815
@@ -59,7 +60,7 @@ def explore_frequency(cfg:FrequencyExplorerConfig # settings
                      )->FrequencyView:
     "Truncate a photograph and measure it."
     image, mask = photograph(cfg.photo, cfg.size), create_radial_mask(cfg.size, cfg.size, cfg.tau)
-    with one_thread():
+    with with_threads(1):
         truncated = truncate_spectrum(image, cfg.tau)
         radius, before = photograph_spectrum(cfg.photo, cfg.size)
         after = mean_spectrum(truncated, half_octaves(cfg.size))[1]

@@ -18,6 +18,7 @@ from fastcore.basics import patch
 from matplotlib import pyplot as plt
 from torch import Tensor
 
+from ...compiled import with_threads
 from ...config import choice, register, within
 from ...data import seeded
 from ...metrics import psnr
@@ -27,7 +28,7 @@ from ...viz.filters import (SPECTRUM, angle_names, centred, frequency_axes, kern
                                    show_bank_contours, show_disks, show_kernels, show_path_maps, show_phase_wheel,
                                    show_radial_range, strongest)
 from ...viz.style import PALETTE, REFERENCE, WIDTH, as_png, axes_at, colour_bar, figure_style, show_image
-from ..explorer import Explorer, ExplorerConfig, one_thread, photograph
+from ..explorer import Explorer, ExplorerConfig, photograph
 from ..form import settings_grid
 
 # %% ../../../nbs/workbench/explorers/02_scattering.ipynb #726534eb
@@ -123,7 +124,7 @@ def explore_scattering(cfg:ScatteringExplorerConfig # settings
                       )->ScatteringView:
     "Filters and coefficients of a photograph, and where a reconstruction would begin."
     net, image = frozen_net(cfg), photograph(cfg.photo, cfg.size)
-    with one_thread():
+    with with_threads(1):
         phi, psi = morlet_bank(cfg.L, cfg.kernel_size, cfg.sigma, cfg.xi * math.pi, cfg.slant)
         coefficients = net.features(image)
         merged = merged_paths(coefficients[0], net.paths())
@@ -137,7 +138,7 @@ def reconstruct(view:ScatteringView, # result of `explore_scattering`
                )->ScatteringView:    # the same with `rebuilt`, `trail` and `distance` at the end of the descent
     "Rebuild the photograph from its coefficients."
     net, image = frozen_net(view.cfg), view.image[None]
-    with one_thread():
+    with with_threads(1):
         target = net.features(image)
         start = starting_image(view.cfg, target)
         trail = [(0, float(psnr(start.clamp(0, 1), image)))]

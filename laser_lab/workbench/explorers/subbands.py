@@ -23,6 +23,7 @@ from ...codec.coders import LlcCodec, to_picture
 from ...codec.start import start_from
 from ...codec.subbands import BAND_KINDS, WaveletHPCM
 from ...codec.weights import find_model, model_name
+from ...compiled import with_threads
 from ...config import choice, refusal, register, within
 from ...data import to_tensor
 from ...metrics import psnr
@@ -30,7 +31,7 @@ from ...viz.bands import band_colour, show_attention
 from ...viz.coding import short
 from ...viz.style import DIVERGING, FAINT, WIDTH, as_png, axes_at, figure_style, show_image, show_map
 from ..explorer import (PHOTOS, Explorer, ExplorerConfig, HistoryExplorer, PlacePicture, comparable,
-                                          one_thread, photograph, show_plane)
+                                          photograph, show_plane)
 from .wavelet import WaveletExplorer, WaveletExplorerConfig
 from ..form import settings_grid
 
@@ -68,7 +69,7 @@ def untrained_bands(photo:str,  # to be left aside
                    )->WaveletHPCM: # small, phase 4, in evaluation mode, with coding tables
     "A codec whose weights are fitted to the other photographs."
     others = torch.cat([photograph(name, 128) for name in PHOTOS if name != photo])
-    with one_thread(), torch.random.fork_rng(devices=[]):
+    with with_threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = WaveletHPCM(4, lmbda=lmbda).eval().requires_grad_(False)
         start_from(model, others)
@@ -112,7 +113,7 @@ def code_bands_of(cfg:SubbandExplorerConfig # settings
     "Encode to a file, and decode it."
     model, origin = band_model(cfg)
     image = photograph(cfg.photo, cfg.size)
-    with one_thread():
+    with with_threads(1):
         out, coded = model(image), model.compress(image)
         latent = model.decompress(coded['strings'], coded['shape'])['y_hat']
         file = LlcCodec(model, 'explored').encode(to_picture(image))
@@ -163,7 +164,7 @@ def explore_subbands(cfg:SubbandExplorerConfig # settings
                     )->SubbandView:
     "Decode with some bands switched off; a photograph is coded once."
     coded = _coded(cfg.photo, cfg.size, cfg.path, cfg.lmbda)
-    with one_thread():
+    with with_threads(1):
         latent = without_bands(coded.model, coded.latent, cfg.off, cfg.fill)
         with torch.no_grad(): picture = to_tensor(to_picture(coded.model.synthesize(latent, coded.original.shape[1:])))
         return SubbandView(cfg, coded, picture[0], float(psnr(picture, coded.original[None])))
@@ -282,7 +283,7 @@ class AttentionView:
 def _attention(photo, size, path, lmbda): # model, origin, image (1, 3, H, W), maps of its bands
     model, origin = band_model(SubbandExplorerConfig(photo=photo, size=size, path=path, lmbda=lmbda))
     image = photograph(photo, size)
-    with one_thread(): return model, origin, image, model.attention_maps(image)
+    with with_threads(1): return model, origin, image, model.attention_maps(image)
 
 def looked_at(maps:Tensor,  # (h, w, heads, s, s), as from `WaveletHPCM.attention_maps`
               row:int, column:int, # of the query

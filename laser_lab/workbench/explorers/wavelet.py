@@ -18,13 +18,14 @@ from fastcore.basics import patch
 from matplotlib import pyplot as plt
 from torch import Tensor
 
+from ...compiled import with_threads
 from ...config import ConfigError, choice, refusal, register, settings, within
 from ...metrics import adaptive_entropy, psnr
 from ...transforms.dwt import FILTERS, most_levels, wavedec2d, wavelet_filters, waverec2d
 from ...viz.bands import EDGES, band_picture, drawn_pyramid, show_band_bits, show_band_names
 from ...viz.style import WIDTH, axes_at, figure_style, show_image, styled
-from ..explorer import (ExplorerConfig, HistoryExplorer, LivePicture, comparable, one_thread,
-                                          photograph, show_plane)
+from ..explorer import (ExplorerConfig, HistoryExplorer, LivePicture, comparable, photograph,
+                                          show_plane)
 from ..form import Form, choice_control, settings_grid
 
 # %% ../../../nbs/workbench/explorers/04_wavelet.ipynb #8cef3012
@@ -153,7 +154,7 @@ def luma_bands(pyramid:list # of (3, h, w)
 def explore_wavelet(cfg:WaveletExplorerConfig # settings
                    )->WaveletView:
     "Code the bands of a photograph, decode them, and measure both."
-    with one_thread():
+    with with_threads(1):
         original = photograph(cfg.photo, cfg.size)[0]
         pyramid = photograph_pyramid(cfg.photo, cfg.size, cfg.wavelet, cfg.levels)
         known, bits = code_pyramid(pyramid, cfg)
