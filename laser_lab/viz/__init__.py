@@ -58,7 +58,7 @@ names = {
         'show_difference', 'show_overlap', 'spectra_figure'],
     'style': [
         'DIVERGING', 'FAINT', 'FIGURE_STYLE', 'LINES', 'MARKERS', 'PALETTE', 'REFERENCE', 'SEQUENTIAL', 'WIDTH',
-        'as_array', 'as_png', 'axes_at', 'category', 'check_image_shape', 'checked_images', 'colour_bar',
+        'as_array', 'as_png', 'as_svg', 'axes_at', 'category', 'check_image_shape', 'checked_images', 'colour_bar',
         'figure_style', 'fits_page', 'new_figure', 'robust_limits', 'show_image', 'show_map', 'styled'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)

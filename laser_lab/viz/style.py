@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PALETTE', 'REFERENCE', 'FAINT', 'SEQUENTIAL', 'DIVERGING', 'LINES', 'MARKERS', 'WIDTH', 'FIGURE_STYLE', 'category',
            'as_array', 'checked_images', 'check_image_shape', 'robust_limits', 'new_figure', 'axes_at', 'figure_style',
-           'styled', 'fits_page', 'as_png', 'show_image', 'show_map', 'colour_bar']
+           'styled', 'fits_page', 'as_png', 'as_svg', 'show_image', 'show_map', 'colour_bar']
 
 # %% ../../nbs/viz/00_style.ipynb #48a41859
 import io
@@ -136,6 +136,15 @@ def as_png(figure, # matplotlib Figure
     "A figure as a picture."
     file = io.BytesIO()
     figure.savefig(file, format='png', pil_kwargs=dict(compress_level=compress_level), **kwargs)
+    return file.getvalue()
+
+# %% ../../nbs/viz/00_style.ipynb #906c8209
+def as_svg(figure # matplotlib Figure
+          )->str: # contents of an SVG file
+    "A figure as a drawing, the same text for the same figure; letters stay letters."
+    file = io.StringIO()
+    with plt.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': 'laser_lab'}):
+        figure.savefig(file, format='svg', bbox_inches='tight', metadata={'Date': None})
     return file.getvalue()
 
 # %% ../../nbs/viz/00_style.ipynb #57312dc6

@@ -3,7 +3,7 @@
 import lazy_loader
 
 modules = [
-    'ablation', 'engines', 'explorer', 'explorers', 'form', 'jobs', 'report', 'runs', 'shards', 'study']
+    'ablation', 'engines', 'explorer', 'explorers', 'form', 'jobs', 'report', 'results', 'runs', 'shards', 'study']
 names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'MOST_RUNS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
@@ -28,9 +28,15 @@ names = {
     'report': [
         'AblateConfig', 'JPEG', 'LOGGED', 'PAGE', 'PARTS', 'STYLESHEET', 'ablate', 'as_url', 'captions',
         'common_figures', 'curve_points', 'curves_of', 'data_of', 'figures', 'first_command', 'gallery', 'go_on',
-        'image_names', 'jpeg_points', 'larger_crops', 'logged_measures', 'measured_images', 'notes', 'one_by_one',
-        'own_pictures', 'rate_picture', 'reconstruction_pictures', 'report_html', 'shown_images', 'shown_results',
-        'side_by_side', 'source_of', 'study_record', 'training_picture'],
+        'image_names', 'jpeg_curve', 'jpeg_points', 'larger_crops', 'logged_measures', 'measured_images', 'near_rates',
+        'notes', 'one_by_one', 'own_pictures', 'rate_picture', 'reconstruction_pictures', 'report_html', 'shown_images',
+        'shown_results', 'side_by_side', 'source_of', 'study_record', 'training_picture'],
+    'results': [
+        'BD_COLUMNS', 'DIFFERENCES', 'EXPORTS', 'NO_SETTINGS', 'TRADE_OFFS', 'alike', 'bd_rates', 'bd_row', 'by_seed',
+        'curve_name', 'curve_of_seed', 'curve_values', 'curves_figure', 'done_rows', 'export_results', 'fields_of',
+        'jpeg_anchor', 'latex_table', 'measures_of', 'of_both', 'paired_differences', 'rd_curves', 'settings_of',
+        'study_results', 'summary', 'trade_off', 'varied_settings', 'write_csv', 'write_curves', 'write_latex',
+        'write_report'],
     'runs': [
         'RUN', 'STUDY', 'as_time', 'counts', 'detach', 'detached', 'find', 'log_of', 'reasons', 'resume', 'row_text',
         'runs_table', 'seconds_left', 'steps_of_run', 'stop', 'studies', 'studies_table', 'study_state', 'study_states'],

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['LOGGED', 'JPEG', 'STYLESHEET', 'PAGE', 'PARTS', 'curves_of', 'shown_results', 'larger_crops', 'shown_images',
            'gallery', 'data_of', 'source_of', 'image_names', 'logged_measures', 'training_picture', 'side_by_side',
-           'one_by_one', 'jpeg_points', 'measured_images', 'curve_points', 'rate_picture', 'reconstruction_pictures',
-           'own_pictures', 'common_figures', 'figures', 'notes', 'captions', 'as_url', 'report_html', 'study_record',
-           'report', 'AblateConfig', 'ablate', 'first_command', 'go_on']
+           'one_by_one', 'jpeg_curve', 'jpeg_points', 'near_rates', 'measured_images', 'curve_points', 'rate_picture',
+           'reconstruction_pictures', 'own_pictures', 'common_figures', 'figures', 'notes', 'captions', 'as_url',
+           'report_html', 'study_record', 'report', 'AblateConfig', 'ablate', 'first_command', 'go_on']
 
 # %% ../../nbs/workbench/04_report.ipynb #588863b3
 import base64, json, math, sys
@@ -128,9 +128,8 @@ def one_by_one(picture:np.ndarray, height:int, width:int)->Tensor: # (B, 3, heig
     return tiles.permute(1, 2, 0, 3, 4).flatten(0, 1)
 
 # %% ../../nbs/workbench/04_report.ipynb #b88209a4
-def jpeg_points(x:Tensor, # (B, 3, H, W) in [0, 1], the images on which methods are measured
-                rates     # bits per pixel of these; what is far away from them is left out
-               )->list:   # (bits per pixel, mean PSNR of the images in dB)
+def jpeg_curve(x:Tensor  # (B, 3, H, W) in [0, 1], the images on which methods are measured
+              )->list:   # (bits per pixel, mean PSNR of the images in dB), from the lowest rate to the highest
     "JPEG of the same images, all in one file, with its header; nothing where their sides are not multiples of 8."
     (*_, height, width), picture, points = x.shape, side_by_side(x), []
     if height % 8 or width % 8: return []
@@ -138,6 +137,15 @@ def jpeg_points(x:Tensor, # (B, 3, H, W) in [0, 1], the images on which methods 
         data = codec.encode(picture)
         decoded = one_by_one(codec.decode(data), height, width)
         points.append((8 * len(data) / x[:, 0].numel(), float(psnr(decoded, x))))
+    return points
+
+def jpeg_points(x:Tensor, # as for `jpeg_curve`
+                rates     # bits per pixel of what JPEG is compared with
+               )->list:   # (bits per pixel, mean PSNR of the images in dB)
+    "The part of JPEG's curve that is not far away from some rates."
+    return near_rates(jpeg_curve(x), rates)
+
+def near_rates(points:list, rates)->list: # (bits per pixel, dB); bits per pixel
     return [(bpp, db) for bpp, db in points if min(rates) / 1.5 < bpp < max(rates) * 1.5]
 
 def measured_images(data:DataConfig)->Tensor: # all held-out images of a study
