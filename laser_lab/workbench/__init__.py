@@ -3,7 +3,8 @@
 import lazy_loader
 
 modules = [
-    'ablation', 'engines', 'explorer', 'explorers', 'form', 'jobs', 'report', 'results', 'runs', 'shards', 'study']
+    'ablation', 'engines', 'explorer', 'explorers', 'form', 'jobs', 'plan', 'report', 'results', 'runs', 'shards',
+    'study']
 names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'MOST_RUNS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
@@ -25,6 +26,14 @@ names = {
         'settings_grid', 'simple_control', 'slider_kind', 'switch_control', 'text_control', 'tooltip'],
     'jobs': [
         'AGAIN', 'GRACE', 'Job', 'Outcome', 'STOPPED', 'begin_worker', 'perform', 'perform_in_time', 'take_environment'],
+    'plan': [
+        'ALONE', 'BASE', 'Enough', 'Estimate', 'GROUPS', 'NUMBER', 'Planned', 'RANGE', 'RANGES', 'Speed', 'StepTimes',
+        'Varied', 'as_word', 'code_of', 'command_of', 'crossed', 'distance', 'estimate', 'field_words', 'full_name',
+        'is_as_in', 'key_word', 'kinds_to_time', 'label_of', 'nearest', 'one_at_a_time', 'pixels', 'planned',
+        'range_values', 'read_value', 'refuse_too_many', 'rows_of', 'rows_text', 'run_words', 'seconds_of_run',
+        'seconds_of_step', 'seeds_note', 'seeds_of', 'shared_words', 'speed_of', 'speeds', 'spelt_out', 'split_words',
+        'spoken_count', 'spoken_estimate', 'spoken_time', 'study_of', 'taken_over', 'timed_steps', 'value_word',
+        'varied_fields', 'vary', 'varying', 'way_of', 'ways', 'words_of'],
     'report': [
         'AblateConfig', 'JPEG', 'LOGGED', 'PAGE', 'PARTS', 'STYLESHEET', 'ablate', 'as_url', 'captions',
         'common_figures', 'curve_points', 'curves_of', 'data_of', 'figures', 'first_command', 'gallery', 'go_on',
@@ -38,8 +47,9 @@ names = {
         'study_results', 'summary', 'trade_off', 'varied_settings', 'write_csv', 'write_curves', 'write_latex',
         'write_report'],
     'runs': [
-        'RUN', 'STUDY', 'as_time', 'counts', 'detach', 'detached', 'find', 'log_of', 'reasons', 'resume', 'row_text',
-        'runs_table', 'seconds_left', 'steps_of_run', 'stop', 'studies', 'studies_table', 'study_state', 'study_states'],
+        'RUN', 'STUDY', 'as_time', 'counts', 'detach', 'detached', 'find', 'lift_pause', 'log_of', 'pause', 'reasons',
+        'resume', 'row_text', 'runs_table', 'seconds_left', 'steps_of_run', 'stop', 'studies', 'studies_table',
+        'study_state', 'study_states'],
     'shards': [
         'Converted', 'FEWEST', 'MOST_SHARDS', 'OURS', 'OUTPUTS', 'Shard', 'TIMES', 'codec_version', 'convert_pair',
         'convert_shard', 'convert_shards', 'converter', 'cut', 'do_jobs', 'evaluate_job', 'evaluate_shard',

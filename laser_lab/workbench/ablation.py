@@ -50,6 +50,8 @@ class StudyConfig(Config):
             if isinstance(overrides, list): continue
             raise refusal(f'{self.where()}.rows', overrides, 'a list of overrides', f'for {label!r}', error=ConfigError)
 
+register('study', 'rows', StudyConfig) # whose rows are given on the command line
+
 # %% ../../nbs/workbench/03_ablation.ipynb #fd9a3251
 SPARSE = ['model.num_embeddings=128', 'model.patch_size=2', 'model.coef_bits=6']
 METHODS = { # method -> what makes it; field that sets its rate; values of the field, and what they count
@@ -99,8 +101,9 @@ PROCESSES = '(1, 1), since the runs of a study are processes already'
 MOST_RUNS = 10_000 # of a study
 
 def check_count(study:StudyConfig):
-    "Refuse more runs than a study can hold."
+    "Refuse a study without rows, or with more runs than a study can hold."
     count = len(study.rows) * len(study.seeds)
+    if not count: raise refusal('study.rows', study.rows, 'at least one row', error=ConfigError)
     if count <= MOST_RUNS: return
     raise refusal('study', f'{count} runs', f'{MOST_RUNS} at most', error=ConfigError)
 
@@ -171,7 +174,7 @@ def begin_study(study:StudyConfig,
     found['runs'] |= {name: asdict(now) for name, now in planned.items()}
     write_json(folder/'study.json', found | dict(sessions=[*found['sessions'], session]))
     save_config(study, folder/'config.json')
-    (folder/'stop').unlink(missing_ok=True)
+    for wish in ('stop', 'pause'): (folder/wish).unlink(missing_ok=True)
 
 def refuse_changed(folder, changed)->UserError:
     "Says what has changed, and both ways out."
@@ -254,8 +257,8 @@ def _train(study, folder, runs, planned, engine, workers): # name of the run -> 
     if not jobs: return {}
     on_cpu, failures = all(cfg.training.accelerator == 'cpu' for *_, cfg in runs), {}
     bar = tqdm(total=steps, unit='step', desc=study.title)
-    watch = _Watch(folder, runs, bar)
     with closing(engine.session(folder, workers, on_cpu)) as session, closing(bar):
+        watch = _Watch(folder, runs, bar, session)
         for job, outcome in run_jobs(session, jobs, watch):
             watch.done(job.name)
             if outcome.number == errno.ENOSPC: raise UserError(f'{folder}: no space left on disk ({outcome.error})')
@@ -272,8 +275,9 @@ def _jobs(folder, runs, planned): # those that are not finished
 
 # %% ../../nbs/workbench/03_ablation.ipynb #d5d51692
 class _Watch: # called while jobs are under way
-    def __init__(self, folder, runs, bar):
+    def __init__(self, folder, runs, bar, session):
         self.folder, self.bar, self.looked = folder, bar, 0.
+        self.session, self.capacity = session, session.capacity
         self.steps = {run_name(label, seed): cfg.training.max_steps or 0 for label, seed, cfg in runs}
         self.taken = {name: n for name, n in self.steps.items() if state_of(folder/name).state in DONE}
 
@@ -281,12 +285,17 @@ class _Watch: # called while jobs are under way
 
     def __call__(self, flying): # move the bar; a wish to stop is an interrupt
         if (self.folder/'stop').exists(): raise KeyboardInterrupt('asked to stop')
+        self.hold((self.folder/'pause').exists(), flying)
         if time.monotonic() - self.looked < 1: return
         self.looked = time.monotonic()
         states = {job.name: state_of(self.folder/job.name) for job in flying}
         running = [name for name, s in states.items() if s.state == 'running']
         self.bar.n = sum(self.taken.values()) + sum(s.step for s in states.values())
         self.bar.set_postfix_str(', '.join(running[:4]) + (f' and {len(running) - 4} more' if len(running) > 4 else ''))
+
+    def hold(self, paused, flying): # a pause begins nothing and lets end what is under way
+        self.session.capacity = 0 if paused else self.capacity
+        if paused and not flying: raise KeyboardInterrupt('paused')
 
 # %% ../../nbs/workbench/03_ablation.ipynb #eeacc20f
 def read_results(folder # folder of a study

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['STUDY', 'RUN', 'study_states', 'study_state', 'seconds_left', 'studies', 'counts', 'as_time', 'studies_table',
-           'steps_of_run', 'runs_table', 'find', 'detached', 'resume', 'stop', 'log_of', 'row_text', 'reasons',
-           'detach']
+           'steps_of_run', 'runs_table', 'find', 'detached', 'resume', 'pause', 'lift_pause', 'stop', 'log_of',
+           'row_text', 'reasons', 'detach']
 
 # %% ../../nbs/workbench/07_runs.ipynb #945ad9cd
 import os, platform, subprocess, sys
@@ -119,12 +119,31 @@ def detached(program:str, # Python, in which sys is known
 # %% ../../nbs/workbench/07_runs.ipynb #0e7ac4d2
 def resume(folder # of a study or a run that is not being worked on
           )->int: # number of the process
-    "Go on with a study, with the engine it had, or with a run, in the background."
+    "Go on with a study, with the engine it had, or with a run, in the background; a pause is lifted."
     folder, writer = Path(folder), writer_of(folder)
+    if writer and lift_pause(folder): return writer.process
     if writer: raise UserError(f'{folder}: process {writer.process} on {writer.host} works on it already')
     if (folder/'study.json').is_file(): return detached(STUDY, folder)
     if not (folder.parent/'study.json').is_file(): return detached(RUN, folder)
     raise UserError(f'{folder}: a run of a study goes on with it; resume {folder.parent.name}')
+
+# %% ../../nbs/workbench/07_runs.ipynb #f9c8b0d9
+def pause(folder # of a study
+         )->str: # what happens now
+    "Begin no further run of a study; those under way go on to their end."
+    folder, writer = Path(folder), writer_of(folder)
+    if writer is None: raise UserError(f'{folder}: nobody works on it')
+    engine = read_json(folder/'study.json')['sessions'][-1]['engine']['preset']
+    queued = 'local or ray, since a queue of SLURM holds all runs already; stop it instead'
+    if engine == 'slurm': raise refusal('engine', engine, queued, 'for a pause', error=ConfigError)
+    (folder/'pause').touch()
+    return f'{folder}: begins no further run; those under way go on to their end'
+
+def lift_pause(folder)->bool: # of a study; was there one?
+    "Let a study that still works off what is under way begin further runs."
+    paused = (Path(folder)/'pause').exists()
+    (Path(folder)/'pause').unlink(missing_ok=True)
+    return paused
 
 # %% ../../nbs/workbench/07_runs.ipynb #d917a7a3
 def stop(folder # of a study or a run
