@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 parser = ConfigParser(delimiters=['='], interpolation=None)
 parser.read(Path(__file__).with_name('settings.ini'), encoding='utf-8')
 cfg = parser['DEFAULT']
-extras = {extra: cfg[f'{extra}_requirements'].split() for extra in ('dev', 'docs', 'bench', 'ray', 'slurm')}
+extras = {extra: cfg[f'{extra}_requirements'].split() for extra in ('dev', 'docs', 'bench', 'ray', 'slurm', 'app')}
 extras['dev'] += extras['docs']
 
 setup(name=cfg['lib_name'], version=cfg['version'], description=cfg['description'], keywords=cfg['keywords'],

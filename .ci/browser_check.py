@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
-"""Use the explorers as a person would: in JupyterLab, in a browser, with keyboard and mouse.
+"""Come in by the front door and use what is there as a person would, in a browser, with keyboard and mouse.
 
-Opens a copy of each page under headless Chromium, runs all cells, moves a slider, makes another choice, and asserts after each step that the picture changed and that nothing
-reports an error. Screenshots of every step go to --screenshots. Exit status 0 if all is well, otherwise 1 and one line that says what is not.
+`laser-lab lab` under headless Chromium: the start page, and every panel, of which all cells are run, a slider is moved, another choice made. Then `laser-lab app`, the same panels without code.
+After each step the picture must have changed, and no cell, page or console may report an error. Screenshots of every step go to --screenshots. Exit status 0 if all is well, otherwise 1 and one line that says what is not.
 """
-import argparse, json, os, secrets, shutil, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
+import argparse, json, os, re, secrets, shutil, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Error as BrowserError, sync_playwright
 
-FOLDER = Path(__file__).resolve().parent.parent/'nbs/workbench/explorers'
+ROOT = Path(__file__).resolve().parent.parent
+LASER_LAB = [sys.executable, '-c', 'from laser_lab.cli import main; main()']
+PANELS = 'workbench/explorers'
 ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"], .laser-lab-failure b'
 PICTURE = '.jp-OutputArea-output .widget-image'
 
@@ -25,43 +27,45 @@ def free_port():
 def write_kernel(folder):
     "The kernel `python3` is the interpreter that runs this check, whatever else the machine has."
     spec = folder/'data/kernels/python3'
-    spec.mkdir(parents=True)
+    spec.mkdir(parents=True, exist_ok=True)
     argv = [sys.executable, '-m', 'ipykernel_launcher', '-f', '{connection_file}']
     (spec/'kernel.json').write_text(json.dumps(dict(argv=argv, display_name='python3', language='python')))
 
 def isolated(folder):
-    "Environment in which Jupyter reads and writes no settings but its own here; the question about news is answered."
-    settings = folder/'settings/@jupyterlab/apputils-extension'
-    settings.mkdir(parents=True)
-    (settings/'notification.jupyterlab-settings').write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    "Environment in which Jupyter reads and writes no settings but its own here, as for somebody who starts it for the first time."
     write_kernel(folder)
     places = dict(JUPYTER_CONFIG_DIR='config', JUPYTER_DATA_DIR='data', JUPYTER_RUNTIME_DIR='runtime', JUPYTERLAB_SETTINGS_DIR='settings', JUPYTERLAB_WORKSPACES_DIR='workspaces',
                   IPYTHONDIR='ipython')
-    return os.environ | {name: str(folder/place) for name, place in places.items()}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])])
+    return os.environ | dict(PYTHONPATH=path) | {name: str(folder/place) for name, place in places.items()}
 
 @contextmanager
-def server(folder, root, log):
-    "JupyterLab on `root`; gives the address of its start page with the token, and stops the server in any case."
-    port, token = free_port(), secrets.token_hex(16)
-    command = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0',
-               f'--IdentityProvider.token={token}', f'--ServerApp.root_dir={root}', '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate']
+def serving(folder, log, *words, ask='/', token=''):
+    "`laser-lab` with these words, in a folder of its own; gives the address, and stops it in any case."
+    port, place = free_port(), folder/'work'
+    place.mkdir(exist_ok=True)
     with open(log, 'w') as file:
-        process = subprocess.Popen(command, env=isolated(folder), stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([*LASER_LAB, *words, f'--port={port}'], env=isolated(folder), cwd=place, stdout=file, stderr=subprocess.STDOUT)
         try:
-            wait_for_server(process, f'http://127.0.0.1:{port}/api/status?token={token}', log)
-            yield f'http://127.0.0.1:{port}/lab/tree/{{}}?reset&token={token}'
+            wait_for_server(process, f'http://127.0.0.1:{port}{ask}?token={token}', log)
+            yield f'http://127.0.0.1:{port}'
         finally:
             process.terminate()
             try: process.wait(15)
             except subprocess.TimeoutExpired: process.kill()
 
+def lab(folder, log, token):
+    "JupyterLab on a copy of the notebooks."
+    options = ['--no-browser', '--allow-root', '--ip=127.0.0.1', '--ServerApp.port_retries=0', f'--IdentityProvider.token={token}']
+    return serving(folder, log, 'lab', *options, ask='/api/status', token=token)
+
 def wait_for_server(process, address, log, seconds=60):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if process.poll() is not None: raise Failed(f'JupyterLab stopped with status {process.returncode}; see {log}')
+        if process.poll() is not None: raise Failed(f'the server stopped with status {process.returncode}; see {log}')
         try: return urllib.request.urlopen(address, timeout=2).close()
         except (urllib.error.URLError, OSError): time.sleep(.2)
-    raise Failed(f'JupyterLab did not answer within {seconds} s; see {log}')
+    raise Failed(f'the server did not answer within {seconds} s; see {log}')
 
 def picture(page):
     "A digest of the pixels on the screen, '' while there is none; pictures on a tab behind another do not count."
@@ -89,7 +93,7 @@ def wait_for_picture(page, before, step, seconds=30):
         page.wait_for_timeout(100)
     raise Failed(f'{step}: the picture did not change within {seconds} s')
 
-def idle(page): return page.get_by_text('| Idle')
+def idle(page): return page.get_by_text('| Idle') if '/lab/' in page.url else page.locator('body')  # the app shows no state of its kernel
 
 def run_all(page):
     page.wait_for_selector('.jp-Notebook .jp-CodeCell', timeout=60_000)
@@ -168,6 +172,14 @@ PAGES = {
                                'change the photograph': release_and_change_photograph, 'open the attention': open_attention, 'click a place': click_a_place,
                                'open the bands of a codec': open_bands, 'switch HH off': switch_off_hh}}
 
+def wait(page): "The app runs all cells by itself."
+
+APP = {'frequency_explorer.ipynb': {'open': wait, 'drag the radius': drag_radius, 'change the photograph': release_and_change_photograph},
+       'codec_explorer.ipynb': {'open': wait, 'read fewer steps': read_fewer_steps}}
+START = '.jp-MarkdownViewer'
+SIZES = (1400, 900), (1000, 700)
+OURS = r'(https?|wss?)://127\.0\.0\.1[:/]|(data|blob|about):'  # addresses that a page may ask
+
 def take_screenshot(page, path):
     "The page with the whole picture in view, if there is one."
     shown = page.locator(PICTURE).locator('visible=true')
@@ -175,45 +187,86 @@ def take_screenshot(page, path):
     page.wait_for_timeout(300)
     page.screenshot(path=path)
 
-def drive(page, address, name, screenshots):
+def drive(page, name, steps, screenshots, prefix=''):
     "All steps of a page in order, each with its time."
-    began, last, title = time.monotonic(), '', name.split('_')[0]
-    page.goto(address.format(name))
-    for number, (step, action) in enumerate(PAGES[name].items()):
+    began, last, title = time.monotonic(), '', prefix + name.split('_')[0]
+    for number, (step, action) in enumerate(steps.items()):
         try:
             action(page)
-            last = wait_for_picture(page, last, f'{name}, {step}', 300 if number == 0 else 120)
-            check_errors(page, f'{name}, {step}')
+            last = wait_for_picture(page, last, f'{title}, {step}', 300 if number == 0 else 120)
+            check_errors(page, f'{title}, {step}')
         finally: take_screenshot(page, screenshots/f'{title}_{number}_{step.replace(" ", "_")}.png')
         print(f'{time.monotonic() - began:5.1f} s  {title}, {step}: picture {last}', flush=True)
 
-def check(folder, chromium, screenshots):
-    work = Path(tempfile.mkdtemp(prefix='browser-check-'))
-    root = work/'root'
-    root.mkdir()
-    for name in PAGES: shutil.copy(folder/name, root)
+def check_cards(page, links, step):
+    "As many cards as panels at least, each with a picture that is shown, and nothing that pops up."
+    page.wait_for_selector(links, timeout=60_000)
+    page.wait_for_timeout(2_000)
+    found, pictures = page.locator(links).count(), page.locator(f'{links} img')
+    if found < len(PAGES): raise Failed(f'{step}: {found} cards, expected {len(PAGES)} or more')
+    empty = pictures.evaluate_all('images => images.filter(image => !image.naturalWidth).map(image => image.alt)')
+    if empty or pictures.count() < len(PAGES): raise Failed(f'{step}: cards without a picture: {empty}')
+    if page.locator('.jp-Dialog, .Toastify__toast').locator('visible=true').count(): raise Failed(f'{step}: something pops up')
+
+def check_start(page, address, token, screenshots):
+    "The start page of JupyterLab at two sizes, and a click on a card."
+    began = time.monotonic()
+    page.goto(f'{address}/?token={token}')
+    check_cards(page, f'{START} a:has(img)', 'the start page')
+    for width, height in SIZES:
+        page.set_viewport_size(dict(width=width, height=height))
+        page.wait_for_timeout(500)
+        page.screenshot(path=screenshots/f'start_{width}.png')
+    page.set_viewport_size(dict(zip(('width', 'height'), SIZES[0])))
+    page.locator(f'{START} a', has_text='Frequency explorer').click()
+    page.wait_for_selector('.jp-Notebook .jp-CodeCell')
+    print(f'{time.monotonic() - began:5.1f} s  the start page', flush=True)
+
+def check_app(page, address, screenshots):
+    "The start page of the app, and panels without their code."
+    page.goto(address)
+    check_cards(page, 'a:has(img)', 'the app')
+    page.screenshot(path=screenshots/'app.png')
+    for name, steps in APP.items():
+        page.goto(address)
+        page.locator(f'a[href$="{name}"]').click()
+        drive(page, name, steps, screenshots, 'app_')
+        if page.locator('.jp-CodeCell .jp-Cell-inputWrapper').locator('visible=true').count(): raise Failed(f'{name}: the app shows code')
+
+def watched(browser, broken):
+    "A page whose errors are collected."
+    page = browser.new_page(viewport=dict(width=1280, height=900))
+    page.set_default_timeout(120_000)
+    page.on('pageerror', lambda error: broken.append(str(error)))
+    page.on('console', lambda message: broken.append(message.text) if message.type == 'error' else None)
+    page.on('request', lambda request: None if re.match(OURS, request.url) else broken.append(f'asks for {request.url}'))
+    return page
+
+def check(chromium, screenshots):
+    work, token, broken = Path(tempfile.mkdtemp(prefix='browser-check-')), secrets.token_hex(16), []
     try:
-        with server(work, root, screenshots/'jupyterlab.log') as address, sync_playwright() as player:
+        with sync_playwright() as player:
             browser = player.chromium.launch(executable_path=chromium, args=['--no-sandbox', '--disable-gpu', '--disable-background-networking'])
-            page = browser.new_page(viewport=dict(width=1280, height=900))
-            page.set_default_timeout(120_000)
-            broken = []
-            page.on('pageerror', lambda error: broken.append(str(error)))
-            for name in PAGES: drive(page, address, name, screenshots)
+            with lab(work, screenshots/'jupyterlab.log', token) as address:
+                page = watched(browser, broken)
+                check_start(page, address, token, screenshots)
+                for name, steps in PAGES.items():
+                    page.goto(f'{address}/lab/tree/{PANELS}/{name}?reset&token={token}')
+                    drive(page, name, steps, screenshots)
+            with serving(work, screenshots/'app.log', 'app', '--no-browser') as address: check_app(watched(browser, broken), address, screenshots)
             browser.close()
             if broken: raise Failed(f'the page reports: {broken[0][:300]}')
     finally: shutil.rmtree(work, ignore_errors=True)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('folder', nargs='?', type=Path, default=FOLDER, help='folder of the pages (default: %(default)s)')
     parser.add_argument('--chromium', default=shutil.which('chromium') or shutil.which('google-chrome'), help='browser to drive (default: %(default)s)')
     parser.add_argument('--screenshots', type=Path, help='folder for screenshots and the log of the server (default: a new temporary one)')
     options = parser.parse_args()
     screenshots = options.screenshots or Path(tempfile.mkdtemp(prefix='browser-screenshots-'))
     screenshots.mkdir(parents=True, exist_ok=True)
     if not options.chromium: sys.exit('browser check: no browser; install chromium or name one with --chromium')
-    try: check(options.folder, options.chromium, screenshots)
+    try: check(options.chromium, screenshots)
     except (Failed, BrowserError) as e: sys.exit(f'browser check: {e}\nscreenshots in {screenshots}')
     print(f'browser check passed; screenshots in {screenshots}')
 

@@ -31,6 +31,7 @@ CSS = '''.md-grid { max-width: 74rem }
 .md-typeset img { display: block; margin: auto; background: white; border-radius: .2rem }
 .md-typeset table:not([class]), .md-typeset table.dataframe { font-size: .64rem }
 .md-typeset mjx-container { overflow-x: auto; overflow-y: hidden }
+.md-typeset details { font-size: .64rem; box-shadow: none }
 '''
 MATHJAX = '''window.MathJax = {tex: {inlineMath: [["\\\\(", "\\\\)"]], displayMath: [["\\\\[", "\\\\]"]], processEscapes: true, processEnvironments: true},
   options: {ignoreHtmlClass: ".*", processHtmlClass: "arithmatex", enableMenu: false}};
@@ -107,10 +108,9 @@ def slug(anchor): return re.sub(r'[-\s]+', '-', re.sub(r'[^\w\s-]', '', anchor).
 
 def relink(text, path):
     "Links between notebooks become links between pages, links to other files lead to the repository."
-    base = ROOT if path.name == 'index.ipynb' else path.parent
     def replaced(match):
         place, _, anchor = match[1].partition('#')
-        target = (base/place).resolve()
+        target = (path.parent/place).resolve()
         if not place or re.match(r'[a-z]+:', place) or not target.exists(): return match[0]
         if target.suffix != '.ipynb': return f']({settings()["git_url"]}/blob/{settings()["branch"]}/{target.relative_to(ROOT).as_posix()})'
         page = os.path.relpath(target.with_suffix('.md'), path.parent)
@@ -122,8 +122,18 @@ def relink(text, path):
     return re.sub(r'(?<!\[)`(nbs/[\w/]+\.ipynb)`', named, text)
 
 
+def fold_tests(cells):
+    "Longer cells of assertions open with a click."
+    from laser_lab.workbench.lab import is_test
+    for cell in cells:
+        folds = cell.cell_type == 'code' and not cell.source.startswith('#') and is_test(cell.source)
+        around = map(nbformat.v4.new_markdown_cell, ['<details markdown>\n<summary>tests</summary>\n', '</details>'])
+        yield from [next(around), cell, next(around)] if folds else [cell]
+
+
 def write_page(nb, path, target):
     "One notebook as Markdown with its pictures beside it."
+    nb.cells = list(fold_tests(nb.cells))
     for cell in nb.cells:
         if cell.cell_type == 'code': cell.outputs = shown_outputs(cell.outputs)
         else: cell.source = relink(list_apart(cell.source), path)

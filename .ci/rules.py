@@ -122,23 +122,28 @@ def wall_times(root=ROOT):
     return found
 
 
+def links(cell):
+    "Where the links of a text cell lead, those outside of the checkout and within the page left out."
+    places = [] if is_code(cell) else [link.partition('#')[0] for link in re.findall(r'\]\(([^)\s]+)\)', source(cell))]
+    return [place for place in places if place and not re.match(r'[a-z]+:', place)]
+
+
 def dead_links(root=ROOT):
     "Links of a notebook to a place in the checkout where nothing is."
-    found = []
-    for path, cells in notebooks(root):
-        for cell in cells:
-            if is_code(cell): continue
-            for link in re.findall(r'\]\(([^)\s]+)\)', source(cell)):
-                place = link.partition('#')[0]
-                base = root if path.name == 'index.ipynb' else path.parent  # README.md is made of the index
-                if place and not re.match(r'[a-z]+:', place) and not (base/place).exists():
-                    found.append(f'{path.relative_to(root)} [{cell["id"]}]: {link}')
-    return found
+    return [f'{path.relative_to(root)} [{cell["id"]}]: {place}' for path, cells in notebooks(root)
+            for cell in cells for place in links(cell) if not (path.parent/place).exists()]
+
+
+def unlinked(root=ROOT):
+    "Notebooks to which the index does not link."
+    index, all_of_them = root/'nbs/index.ipynb', {path.resolve(): cells for path, cells in notebooks(root)}
+    linked = {(index.parent/place).resolve() for cell in all_of_them[index.resolve()] for place in links(cell)}
+    return [f'{path.relative_to(root.resolve())}: a row of nbs/index.ipynb with its folder will list it' for path in all_of_them if path not in linked | {index.resolve()}]
 
 
 RULES = {f'exported lines with more than {CODE} columns of code, {WITH_COMMENT} with its comment': long_lines,
          'messages composed by hand; raise refusal(name, value, allowed) of laser_lab.config': composed_refusals,
-         'assertions on wall time': wall_times, 'links that lead nowhere': dead_links,
+         'assertions on wall time': wall_times, 'links that lead nowhere': dead_links, 'notebooks that the index does not link': unlinked,
          'public names that two modules of a sub-package export': surface.exported_twice}
 
 

@@ -2,7 +2,7 @@
 
 Notebooks: no run-time metadata, no widget state, outputs only in index and studies. Package: what nbdev exports, and its import surface. README.md: nbs/index.ipynb without Quarto.
 """
-import argparse, filecmp, json, re, shutil, subprocess, sys, tempfile
+import argparse, filecmp, json, os, re, shutil, subprocess, sys, tempfile
 from pathlib import Path
 
 import nbformat
@@ -21,9 +21,23 @@ IMAGES = Path('.github/images')
 def keeps_outputs(path): return path.name == 'index.ipynb' or 'studies' in path.parts
 
 
+def room_links(room):
+    "Links to the notebooks of a room, from the index, by their titles."
+    paths = sorted(p for p in (ROOT/'nbs'/room).glob('*.ipynb') if p.name != 'index.ipynb')
+    titles = [re.search(r'^# (.+)', rules.source(json.loads(p.read_text())['cells'][0]), re.MULTILINE)[1] for p in paths]
+    return ' · '.join(f'[{title.replace("_", " ")}]({p.relative_to(ROOT/"nbs").as_posix()})' for title, p in zip(titles, paths))
+
+
+def with_contents(text):
+    "The rows of the index that list rooms, each with its notebooks."
+    return re.sub(r'^(\| `nbs/?(.*?)` \|.*\|).*\|$', lambda row: f'{row[1]} {room_links(row[2])} |', text, flags=re.MULTILINE)
+
+
 def clean_text(path):
     "The notebook as it should be stored."
     nb = nbformat.read(path, as_version=4)
+    if path.name == 'index.ipynb':
+        for cell in nb.cells: cell.source = with_contents(cell.source) if cell.cell_type == 'markdown' else cell.source
     clean_nb(nb, clear_all=not keeps_outputs(path.relative_to(ROOT)))
     nb.metadata = {'kernelspec': {'display_name': 'python3', 'language': 'python', 'name': 'python3'}}
     for cell in nb.cells:
@@ -42,10 +56,19 @@ def echo_false(cell):
     if cell.cell_type == 'code' and 'false' in cell.directives_.get('echo:', []): cell.metadata = {'tags': ['output_only']}
 
 
+def from_root(cell):
+    "Links of the index lead from its folder; README.md lies one higher."
+    def relinked(match):
+        place, mark, anchor = match[1].partition('#')
+        if not place or re.match(r'[a-z]+:', place): return match[0]
+        return f']({Path(os.path.relpath(ROOT/"nbs"/place, ROOT)).as_posix()}{mark}{anchor})'
+    if cell.cell_type == 'markdown': cell.source = re.sub(r'\]\(([^)\s]+)\)', relinked, cell.source)
+
+
 def readme_files():
     "README.md and its pictures, from index.ipynb."
     output_only = {'TagRemovePreprocessor': {'enabled': True, 'remove_input_tags': ['output_only']}}
-    nb = NBProcessor(str(ROOT/'nbs/index.ipynb'), procs=[hide_, echo_false, clean_magics])
+    nb = NBProcessor(str(ROOT/'nbs/index.ipynb'), procs=[hide_, echo_false, clean_magics, from_root])
     nb.process()
     nb.nb.metadata['language_info'] = {'name': 'python'}
     text, resources = MarkdownExporter(config=Config(output_only)).from_notebook_node(nbformat.reads(json.dumps(nb.nb, default=dict), as_version=4),

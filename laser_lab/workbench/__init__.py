@@ -3,8 +3,8 @@
 import lazy_loader
 
 modules = [
-    'ablation', 'engines', 'explorer', 'explorers', 'form', 'jobs', 'plan', 'report', 'results', 'runs', 'shards',
-    'study']
+    'ablation', 'engines', 'explorer', 'explorers', 'form', 'jobs', 'lab', 'plan', 'report', 'results', 'runs',
+    'shards', 'study']
 names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'MOST_RUNS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
@@ -26,14 +26,21 @@ names = {
         'settings_grid', 'simple_control', 'slider_kind', 'switch_control', 'text_control', 'tooltip'],
     'jobs': [
         'AGAIN', 'GRACE', 'Job', 'Outcome', 'STOPPED', 'begin_worker', 'perform', 'perform_in_time', 'take_environment'],
+    'lab': [
+        'APP_PAGE', 'A_COPY', 'AppConfig', 'CARD', 'COPIED', 'Card', 'GRID', 'LAB_DEFAULTS', 'LabConfig', 'NOT_COPIED',
+        'PICTURE', 'PICTURES', 'READING', 'READ_IN_PASSING', 'SECTIONS', 'START', 'WELCOME', 'WITHOUT_NETWORK',
+        'app_arguments', 'app_page', 'app_start', 'aside', 'asserts', 'below', 'bring_defaults', 'card', 'card_html',
+        'cells_of', 'check_voila', 'content_digest', 'copy_folded', 'copy_of', 'folded', 'heading', 'is_test',
+        'lab_arguments', 'make_app', 'notebooks', 'open_lab', 'pages', 'reading_html', 'refresh_copy', 'refresh_file',
+        'section_html', 'serve_app', 'shown_files', 'start_html', 'stored_picture', 'write_start', 'write_template'],
     'plan': [
-        'ALONE', 'BASE', 'Enough', 'Estimate', 'GROUPS', 'NUMBER', 'Planned', 'RANGE', 'RANGES', 'Speed', 'StepTimes',
-        'Varied', 'as_word', 'code_of', 'command_of', 'crossed', 'distance', 'estimate', 'field_words', 'full_name',
-        'is_as_in', 'key_word', 'kinds_to_time', 'label_of', 'nearest', 'one_at_a_time', 'pixels', 'planned',
-        'range_values', 'read_value', 'refuse_too_many', 'rows_of', 'rows_text', 'run_words', 'seconds_of_run',
-        'seconds_of_step', 'seeds_note', 'seeds_of', 'shared_words', 'speed_of', 'speeds', 'spelt_out', 'split_words',
-        'spoken_count', 'spoken_estimate', 'spoken_time', 'study_of', 'taken_over', 'timed_steps', 'value_word',
-        'varied_fields', 'vary', 'varying', 'way_of', 'ways', 'words_of'],
+        'ALONE', 'Enough', 'Estimate', 'GROUPS', 'NUMBER', 'Planned', 'RANGE', 'RANGES', 'Speed', 'StepTimes', 'Varied',
+        'as_word', 'code_of', 'command_of', 'crossed', 'distance', 'estimate', 'field_words', 'full_name', 'is_as_in',
+        'key_word', 'kinds_to_time', 'label_of', 'nearest', 'one_at_a_time', 'pixels', 'planned', 'range_values',
+        'read_value', 'refuse_too_many', 'rows_of', 'rows_text', 'run_words', 'seconds_of_run', 'seconds_of_step',
+        'seeds_note', 'seeds_of', 'shared_words', 'speed_of', 'speeds', 'spelt_out', 'split_words', 'spoken_count',
+        'spoken_estimate', 'spoken_time', 'study_of', 'taken_over', 'timed_steps', 'value_word', 'varied_fields',
+        'vary', 'varying', 'way_of', 'ways', 'words_of'],
     'report': [
         'AblateConfig', 'JPEG', 'LOGGED', 'PAGE', 'PARTS', 'STYLESHEET', 'ablate', 'as_url', 'captions',
         'common_figures', 'curve_points', 'curves_of', 'data_of', 'figures', 'first_command', 'gallery', 'go_on',
