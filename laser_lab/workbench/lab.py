@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NOT_COPIED', 'READ_IN_PASSING', 'COPIED', 'PICTURES', 'CARD', 'PICTURE', 'GRID', 'READING', 'SECTIONS', 'START',
-           'WELCOME', 'A_COPY', 'LAB_DEFAULTS', 'APP_PAGE', 'BASE', 'WITHOUT_NETWORK', 'notebooks', 'shown_files',
+           'WELCOME', 'A_COPY', 'LAB_DEFAULTS', 'APP_PAGE', 'VOILA_BASE', 'WITHOUT_NETWORK', 'notebooks', 'shown_files',
            'content_digest', 'asserts', 'is_test', 'folded', 'copy_folded', 'aside', 'refresh_file', 'refresh_copy',
            'copy_of', 'cells_of', 'heading', 'stored_picture', 'Card', 'card', 'below', 'pages', 'card_html',
            'reading_html', 'section_html', 'start_html', 'write_start', 'bring_defaults', 'LabConfig', 'lab_arguments',
@@ -330,7 +330,7 @@ def app_start(folder:Path # of all notebooks
     return APP_PAGE.format(cards=GRID.format(width=260, cards=cards))
 
 # %% ../../nbs/workbench/16_lab.ipynb #07b521b3
-BASE = dict(base_template='lab') # Voila's template that ours begins with
+VOILA_BASE = dict(base_template='lab') # Voila's template that ours begins with
 WITHOUT_NETWORK = """{%- extends 'voila/templates/lab/index.html.j2' -%}
 {%- block notebook_css -%}
 {{ super() | replace('https://cdn.jsdelivr.net/npm/', 'data:text/css,') }}
@@ -341,7 +341,7 @@ def write_template(folder:Path, # of the template
                   ):
     "The template of Voila that shows our start page and fetches nothing."
     folder.mkdir(parents=True)
-    write_json(folder/'conf.json', BASE)
+    write_json(folder/'conf.json', VOILA_BASE)
     for name, text in {'tree.html': page, 'index.html.j2': WITHOUT_NETWORK}.items(): write_atomic(folder/name, text)
 
 # %% ../../nbs/workbench/16_lab.ipynb #eec5e085
