@@ -4,7 +4,7 @@ import lazy_loader
 
 modules = [
     'ablation', 'engines', 'explorer', 'explorers', 'form', 'jobs', 'lab', 'plan', 'report', 'results', 'runs',
-    'shards', 'study']
+    'shards', 'study', 'swipe']
 names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'MOST_RUNS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
@@ -69,6 +69,11 @@ names = {
         'paired_difference', 'pairs', 'peak_memory', 'point_of', 'promises', 'quartiles', 'record', 'record_table',
         'rerun', 'run_point', 'seconds_of', 'settle', 'stored_or_made', 'stored_result', 'timed', 'timing_table',
         'trained', 'training_curve'],
+    'swipe': [
+        'ACT', 'BELOW', 'BUTTONS', 'DECODE', 'DIFFERENCE', 'DRAG', 'DRAW', 'FOLLOW', 'KEYS', 'LOAD', 'LOOKS',
+        'LOOKS_BELOW', 'MODEL', 'MODULE', 'MOST_PIXELS', 'NUMBERS', 'PANE', 'POINTER', 'RENDER', 'SHOWN', 'Swipe',
+        'TAGS', 'TELL', 'VIEW', 'WATCH', 'WIDGET_PAGE', 'ZOOM', 'as_pixels', 'as_png_file', 'checked_pair',
+        'in_browser', 'page_of', 'rates_note', 'settings_rows'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names
