@@ -3,8 +3,8 @@
 import lazy_loader
 
 modules = [
-    'ablation', 'engines', 'explorer', 'explorers', 'form', 'jobs', 'lab', 'plan', 'report', 'results', 'runs',
-    'shards', 'study', 'swipe']
+    'ablation', 'bench', 'engines', 'explorer', 'explorers', 'follow', 'form', 'jobs', 'lab', 'plan', 'report',
+    'results', 'runs', 'shards', 'study', 'swipe']
 names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'MOST_RUNS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
@@ -12,6 +12,12 @@ names = {
         'has_diverged', 'identities', 'markdown_table', 'mean_spread', 'measures_table', 'planned_runs', 'print_table',
         'read_done', 'read_outcomes', 'read_results', 'refuse_changed', 'result_table', 'run_job', 'run_name',
         'run_study', 'slug', 'stored_study', 'table_columns', 'take_or_train', 'trained_state', 'with_seed'],
+    'bench': [
+        'BaseForm', 'Bench', 'CELLS', 'Export', 'FIRST_BASE', 'HEAD', 'Preview', 'ResultsPanel', 'SLICE', 'Stopwatch',
+        'TITLES', 'ValuesRow', 'VaryPanel', 'WAYS', 'WhereConfig', 'ablation_bench', 'base_of', 'carried', 'cells_html',
+        'choices_of', 'companions', 'differences', 'faint', 'in_slices', 'kind_of', 'meaning', 'new_ablation',
+        'numbers', 'on_cpu', 'place_of', 'possible', 'running_study', 'section', 'study_at', 'suggestion', 'time_words',
+        'words_between', 'workers_of'],
     'engines': [
         'IMPORTED', 'LocalEngine', 'LocalSession', 'PAUSE', 'RayEngine', 'RaySession', 'STOPPING', 'Slot',
         'SlurmEngine', 'SlurmSession', 'TRIES', 'WorkerLost', 'check_address', 'is_loopback', 'needed', 'on_loopback',
@@ -20,6 +26,10 @@ names = {
         'CEILING', 'Explorer', 'ExplorerConfig', 'HistoryExplorer', 'LivePicture', 'PHOTOS', 'PLACE_STYLE',
         'PlacePicture', 'Tried', 'comparable', 'failure_shown', 'mark_point', 'photograph', 'remembered', 'show_plane',
         'show_points', 'tried'],
+    'follow': [
+        'BUSY', 'COLOURS', 'Follow', 'HEADINGS', 'HELD_OUT', 'HIGH', 'LOSSES', 'MOST', 'ROWS_STYLE', 'Row',
+        'SHOWN_ROWS', 'SIGNS', 'Tail', 'WIDE', 'Watch', 'begin', 'counted', 'drawn', 'first_of', 'pressed', 'row_html',
+        'rows_html', 'share_done', 'sparkline', 'state_cell', 'thinned', 'time_left', 'told'],
     'form': [
         'Control', 'Form', 'NARROW_NUMBERS', 'choice_control', 'control_for', 'controls', 'field_text', 'field_value',
         'grey_unused', 'linear_control', 'log_control', 'looks', 'nested_control', 'optional_control', 'plain_control',

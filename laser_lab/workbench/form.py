@@ -154,15 +154,20 @@ def nested_control(s:Setting, # field that holds a configuration of a group
                   )->Control:
     "A menu of presets with their fields below."
     group, inner, rows = s.meta['group'], {}, widgets.VBox(layout=dict(margin='0 0 0 20px'))
+    building = [] # not empty while controls are made, which then have nothing to tell
     pick = widgets.Dropdown(options=preset_names(group), **looks(s))
     def show(cfg):
+        building.append(cfg)
+        made = controls(cfg, inner_changed)
+        building.pop()
         inner.clear()
-        inner.update(controls(cfg, inner_changed))
+        inner.update(made)
         grey_unused(inner, cfg)
         rows.children = [c.widget for c in inner.values()]
     def grey(): # what is not allowed greys nothing
         with suppress(ConfigError): grey_unused(inner, from_preset(group, read()))
     def inner_changed():
+        if building: return
         grey()
         changed()
     def picked(_):
