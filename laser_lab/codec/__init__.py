@@ -76,12 +76,12 @@ names = {
         'fit_transforms', 'is_gdn', 'matching_scale', 'mirror', 'pass_side_information', 'pass_through', 'resampling',
         'start_from', 'zero_residuals'],
     'subbands': [
-        'BAND_KINDS', 'BandGroup', 'BandHyperAnalysis', 'BandHyperSynthesis', 'FullWeConv', 'Given', 'LatentBands',
-        'ORDERS', 'SWITCHES', 'ShortcutDown', 'ShortcutUp', 'SimpleWeConv', 'WaveletHPCM', 'WaveletHPCMConfig',
-        'WithShortcuts', 'band_analysis', 'band_coder', 'band_synthesis', 'changes_resolution', 'coding_groups', 'fold',
-        'high_bands', 'in_order', 'left_by_feature', 'local_mean', 'low_band', 'low_features', 'moved_around',
-        'orthonormality_loss', 'prior_channels', 'ranked_by_channel', 'shortcut_gains', 'side_transforms', 'slope',
-        'symbol_points', 'unfold', 'weconv_stage', 'windowed_weights'],
+        'BAND_KINDS', 'BandGroup', 'BandHyperAnalysis', 'BandHyperSynthesis', 'FullWeConv', 'Given', 'HAAR',
+        'LatentBands', 'ORDERS', 'SWITCHES', 'ShortcutDown', 'ShortcutUp', 'SimpleWeConv', 'WaveletHPCM',
+        'WaveletHPCMConfig', 'WithShortcuts', 'band_analysis', 'band_coder', 'band_synthesis', 'changes_resolution',
+        'coding_groups', 'fold', 'high_bands', 'in_order', 'left_by_feature', 'local_mean', 'low_band', 'low_features',
+        'moved_around', 'orthonormality_loss', 'prior_channels', 'ranked_by_channel', 'replace_corner',
+        'shortcut_gains', 'side_transforms', 'slope', 'symbol_points', 'unfold', 'weconv_stage', 'windowed_weights'],
     'weconv': [
         'BAND_BITS', 'BandLayers', 'BottleneckCoder', 'ExactBandLayers', 'GAUSSIAN', 'JoinBands', 'LARGEST_DEVIATION',
         'LEVELS', 'LOWEST', 'NOT_THEIRS', 'SliceCoder', 'SplitBands', 'SupportGate', 'THEIR_OWN', 'WECONV_MULTIPLE',
