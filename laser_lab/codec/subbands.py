@@ -537,7 +537,8 @@ def code_bands(self:WaveletHPCM,
         decoded = code(group, given) / given.factor
         known |= zip(group.bands, unfold(decoded, len(group.bands), group.coder == 'joint'))
         if group.coder == 'high2':
-            known['ll'] = self.bands.inverse_inside([self.ll_grid(known[f'{name}2']) for name in BAND_KINDS], self.inside(size, 2))
+            low = [self.ll_grid(known[f'{name}2']) for name in BAND_KINDS]
+            known['ll'] = self.bands.inverse_inside(low, self.inside(size, 2))
     return known
 
 @patch
@@ -631,7 +632,8 @@ def without(self:WaveletHPCM, known:dict, keep, size)->dict: # decoded bands by 
     "Decoded bands of which the others are 0; a low band that is put together follows."
     found = {name: band if name in keep else torch.zeros_like(band) for name, band in known.items()}
     if self.cfg.levels == 1: return found
-    return found | dict(ll=self.bands.inverse_inside([found[f'{name}2'] for name in BAND_KINDS], self.inside(size, 2)))
+    low = [found[f'{name}2'] for name in BAND_KINDS]
+    return found | dict(ll=self.bands.inverse_inside(low, self.inside(size, 2)))
 
 # %% ../../nbs/codec/11_subbands.ipynb #71cc038e
 @patch
