@@ -9,7 +9,7 @@ __all__ = ['FIRST_BASE', 'TITLES', 'WAYS', 'SLICE', 'CELLS', 'HEAD', 'BaseForm',
            'words_between', 'numbers', 'differences', 'ResultsPanel', 'section', 'Export', 'Bench', 'new_ablation',
            'kind_of', 'time_words', 'ablation_bench']
 
-# %% ../../nbs/workbench/14_bench.ipynb #46d384b0
+# %% ../../nbs/workbench/14_bench.ipynb #126302a8
 import asyncio, html, os, re, threading, time
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -37,11 +37,11 @@ from .results import (EXPORTS, curves_figure, export_results, jpeg_anchor, measu
                                          paired_differences, study_results)
 from .runs import studies
 
-# %% ../../nbs/workbench/14_bench.ipynb #e3dec173
+# %% ../../nbs/workbench/14_bench.ipynb #bc1ad85f
 FIRST_BASE = [*BENCH, 'model=laser'] # a base that trains within a minute on a laptop
-TITLES = dict(model='model', data='images', training='training', spectral='spectral regularization')
+TITLES = dict(model='model', data='images', training='training', spectral='spectrum')
 
-# %% ../../nbs/workbench/14_bench.ipynb #f969afa9
+# %% ../../nbs/workbench/14_bench.ipynb #b5bc5816
 class BaseForm(Form):
     "The form of the run from which all settings start."
     def __init__(self, cfg:RunConfig): # to start from
@@ -49,7 +49,7 @@ class BaseForm(Form):
         super().__init__(cfg)
         for group in GROUPS: self.spread(group)
         tabs = widgets.Tab([self.controls[g].widget for g in GROUPS], titles=[TITLES[g] for g in GROUPS])
-        for part in tabs.children: part.layout = widgets.Layout(max_height='360px', overflow='auto')
+        for part in tabs.children: part.layout = widgets.Layout(max_height='270px', overflow='auto')
         self.children = [tabs, *self.children[-2:]]
 
     def spread(self, group): # controls in as many columns as there is room for
@@ -63,7 +63,7 @@ class BaseForm(Form):
         if name != self.model_chosen: self.follow_model(name)
         super().changed()
 
-# %% ../../nbs/workbench/14_bench.ipynb #457d3aa1
+# %% ../../nbs/workbench/14_bench.ipynb #5cfec4d8
 def carried(old:Config, new:Config, group:str)->Config: # two presets' values
     "The new values, with what was changed in the old ones where both have the field."
     start, known = preset(group, preset_name(group, old)), new.used_fields()
@@ -79,7 +79,7 @@ def companions(before:str, after:str)->dict: # two presets of models; group -> p
     usual = {group: preset_name(group, getattr(RunConfig(), group)) for group in old}
     return usual | new
 
-# %% ../../nbs/workbench/14_bench.ipynb #706fb5db
+# %% ../../nbs/workbench/14_bench.ipynb #e1ba723e
 @patch
 def follow_model(self:BaseForm, name:str): # preset of the model that was chosen
     "Take over what goes with a model."
@@ -95,7 +95,7 @@ def write(self:BaseForm, cfg:RunConfig): # allowed values
     self.model_chosen = preset_name('model', cfg.model)
     Form.write(self, cfg)
 
-# %% ../../nbs/workbench/14_bench.ipynb #410138f8
+# %% ../../nbs/workbench/14_bench.ipynb #979868a2
 def possible(base:RunConfig, new:dict)->dict: # group -> configuration of the parts that change; the same
     "The new parts with what was changed in the old ones, as far as that is allowed together."
     kept = {group: carried(getattr(base, group), part, group) for group, part in new.items()}
@@ -105,10 +105,10 @@ def possible(base:RunConfig, new:dict)->dict: # group -> configuration of the pa
             return mine
     return new
 
-# %% ../../nbs/workbench/14_bench.ipynb #8e71facc
+# %% ../../nbs/workbench/14_bench.ipynb #bcea55e8
 def faint(text:str)->str: # HTML of a note
     "Words of less weight."
-    return f'<span style="font-size:11px; line-height:1.3; opacity:.75">{html.escape(text)}</span>'
+    return f'<div style="font-size:11px; line-height:14px; opacity:.75">{html.escape(text)}</div>'
 
 def suggestion(value, s)->str: # what the base has; the field, a `Setting`
     "Values to start from."
@@ -123,7 +123,7 @@ def meaning(value, s)->str: # what the base has; the field, a `Setting`
     now = preset_name(s.meta['group'], value) if 'group' in s.meta else value_word(value)
     return ' '.join(filter(None, [f'{s.comment}:' if s.comment else '', f'{allowed(s)}; in the base {now}']))
 
-# %% ../../nbs/workbench/14_bench.ipynb #bc3cce94
+# %% ../../nbs/workbench/14_bench.ipynb #419c9651
 class ValuesRow(widgets.VBox):
     "A field that varies, with its values."
     def __init__(self, field:str, text:str, changed): # in full; values; () called while the user types
@@ -139,7 +139,7 @@ class ValuesRow(widgets.VBox):
         text = told('error', reason) or faint(said)
         if self.note.value != text: self.note.value = text
 
-# %% ../../nbs/workbench/14_bench.ipynb #f7bda1b0
+# %% ../../nbs/workbench/14_bench.ipynb #5665b3d6
 WAYS = {'crossed': 'every value with every value of the other fields',
         'one at a time': 'each setting differs from the base in one field',
         'row by row': 'each setting is written out, a label and its overrides'}
@@ -157,7 +157,7 @@ class VaryPanel(widgets.VBox):
         self.show_fields(cfg)
         self.show_way()
 
-# %% ../../nbs/workbench/14_bench.ipynb #9cc8743e
+# %% ../../nbs/workbench/14_bench.ipynb #d6ca1259
 @patch
 def make_finder(self:VaryPanel):
     "Where fields are looked for and ticked."
@@ -173,11 +173,11 @@ def make_finder(self:VaryPanel):
     self.tick_layout = widgets.Layout(width='auto', min_width='0')
     self.tick_style = widgets.Checkbox().style
 
-# %% ../../nbs/workbench/14_bench.ipynb #3ea241da
+# %% ../../nbs/workbench/14_bench.ipynb #3b669d1d
 @patch
 def make_ways(self:VaryPanel):
     "How settings follow from fields, rows as text, and seeds."
-    self.way = widgets.ToggleButtons(options=list(WAYS), tooltips=list(WAYS.values()), style=dict(button_width='105px'))
+    self.way = widgets.ToggleButtons(options=list(WAYS), tooltips=list(WAYS.values()), style=dict(button_width='118px'))
     self.way.observe(lambda _: self.show_way(), 'value')
     wide, said = dict(width='100%'), 'a line for each setting: LABEL: FIELD=VALUE FIELD=VALUE'
     self.text = widgets.Textarea(placeholder=said, tooltip=said, rows=8, layout=wide)
@@ -186,7 +186,7 @@ def make_ways(self:VaryPanel):
     self.seeds = widgets.Text('0, 1, 2', description='seeds', tooltip=tip, style=style, layout=dict(width='auto'))
     for widget in (self.text, self.seeds): widget.observe(lambda _: self.changed(), 'value')
 
-# %% ../../nbs/workbench/14_bench.ipynb #7b1b3a1d
+# %% ../../nbs/workbench/14_bench.ipynb #7feebcb2
 @patch
 def show_way(self:VaryPanel):
     "Fields with values, or rows as text; the rows are those that the fields made."
@@ -197,7 +197,7 @@ def show_way(self:VaryPanel):
     self.fields_part.layout.display, self.text.layout.display = ('none', None) if by_row else (None, 'none')
     self.changed()
 
-# %% ../../nbs/workbench/14_bench.ipynb #c44207de
+# %% ../../nbs/workbench/14_bench.ipynb #397308b7
 @patch
 def show_fields(self:VaryPanel, cfg:RunConfig): # the base
     "Offer the fields of another base; fields that it lacks are let go."
@@ -208,17 +208,18 @@ def show_fields(self:VaryPanel, cfg:RunConfig): # the base
     self.list_fields()
     self.lines.children = list(self.rows.values())
 
-# %% ../../nbs/workbench/14_bench.ipynb #6eb1ff4c
+# %% ../../nbs/workbench/14_bench.ipynb #63ccd121
 @patch
 def list_fields(self:VaryPanel):
     "The ticks of the fields that are looked for."
     typed, known = self.find.value.strip(), varying(self.cfg)
     names = [f for f in known if typed in f] if typed else [f for f in known if f.partition('.')[0] == self.group.value]
+    names.sort(key=lambda field: field not in self.rows)
     self.found.children = [self.tick(field, known[field]) for field in names]
     reason = str(refusal('field', typed, nearest(typed, known))) if typed and not names else ''
     self.no_match.value = told('error', reason)
 
-# %% ../../nbs/workbench/14_bench.ipynb #6d0aac0b
+# %% ../../nbs/workbench/14_bench.ipynb #5b8993a0
 @patch
 def tick(self:VaryPanel, field:str, s)->widgets.Checkbox: # a field, its `Setting`
     "The tick of a field, made once."
@@ -230,7 +231,7 @@ def tick(self:VaryPanel, field:str, s)->widgets.Checkbox: # a field, its `Settin
     self.ticks[field] = box
     return box
 
-# %% ../../nbs/workbench/14_bench.ipynb #1359b9ed
+# %% ../../nbs/workbench/14_bench.ipynb #c0487fbc
 @patch
 def ticked(self:VaryPanel, field:str, on:bool):
     "Let a field vary, or no longer."
@@ -246,13 +247,13 @@ def value_of(self:VaryPanel, field:str): # what the base has
     part = getattr(self.cfg, group)
     return getattr(part, name) if name else part
 
-# %% ../../nbs/workbench/14_bench.ipynb #283f1481
+# %% ../../nbs/workbench/14_bench.ipynb #15a17512
 @patch
 def changed(self:VaryPanel):
     "Tell of a change, unless the panel itself is being written."
     if not self.quiet: self.told()
 
-# %% ../../nbs/workbench/14_bench.ipynb #e31f2133
+# %% ../../nbs/workbench/14_bench.ipynb #bad90e98
 @patch
 def fields(self:VaryPanel)->list: # of `Varied`
     "The fields with their values; what is refused stands below its line."
@@ -266,7 +267,7 @@ def fields(self:VaryPanel)->list: # of `Varied`
     if reasons: raise ConfigError(reasons[0])
     return found
 
-# %% ../../nbs/workbench/14_bench.ipynb #02e9b66b
+# %% ../../nbs/workbench/14_bench.ipynb #11564095
 @patch
 def grid(self:VaryPanel, cfg:RunConfig, way:str)->dict: # the base, one of `WAYS`; label -> overrides
     fields = self.fields()
@@ -280,7 +281,7 @@ def rows_made(self:VaryPanel, cfg:RunConfig)->dict: # the base; label -> overrid
     if made: return made
     raise refusal('settings', 0, 'a ticked field with values such as 2,4,8, or a row', error=ConfigError)
 
-# %% ../../nbs/workbench/14_bench.ipynb #93396a7c
+# %% ../../nbs/workbench/14_bench.ipynb #465d3052
 @patch
 def seeds_given(self:VaryPanel)->list: # of int
     "The seeds; too few are warned of."
@@ -290,7 +291,7 @@ def seeds_given(self:VaryPanel)->list: # of int
     self.warning.value = f'<span style="color:#8a5a00; line-height:1.3">⚠ {note}</span>' if note else ''
     return seeds
 
-# %% ../../nbs/workbench/14_bench.ipynb #1e89622c
+# %% ../../nbs/workbench/14_bench.ipynb #4069f5cc
 @patch
 def write(self:VaryPanel, cfg:RunConfig, study:StudyConfig): # the base; whose rows and seeds are shown
     "Show the rows and seeds of a study."
@@ -305,7 +306,7 @@ def write(self:VaryPanel, cfg:RunConfig, study:StudyConfig): # the base; whose r
         self.way.value = way
     finally: self.quiet = False
 
-# %% ../../nbs/workbench/14_bench.ipynb #ce5b99c5
+# %% ../../nbs/workbench/14_bench.ipynb #a347e5fa
 SLICE = .05 # seconds of checking before the kernel may do something else
 
 def in_slices(work,  # generator
@@ -323,7 +324,7 @@ def in_slices(work,  # generator
         if alive(): done()
     go()
 
-# %% ../../nbs/workbench/14_bench.ipynb #d336cad0
+# %% ../../nbs/workbench/14_bench.ipynb #1c55226a
 CELLS = 60 # settings that the preview lists at most
 
 def cells_html(cells:list # of `Planned`
@@ -338,16 +339,16 @@ def cells_html(cells:list # of `Planned`
     head = ''.join(f'<th scope="col">{heading}</th>' for heading in ('setting', 'what it changes', 'possible'))
     return f'{ROWS_STYLE}<table class="laser-lab-runs"><tr>{head}</tr>{"".join(map(row, first))}</table>{more}'
 
-# %% ../../nbs/workbench/14_bench.ipynb #6b0578c7
+# %% ../../nbs/workbench/14_bench.ipynb #a06b385f
 class Preview(widgets.VBox):
     "What a plan makes: settings, runs, time."
     def __init__(self, changed): # () called when another plan has been checked
         self.told, self.turn, self.cells, self.common, self.seeds, self.reason = changed, 0, [], [], [], ''
         self.count, self.message, self.table = (widgets.HTML() for _ in range(3))
         self.table.layout = widgets.Layout(max_height='260px', overflow='auto')
-        super().__init__([self.count, self.message, self.table])
+        super().__init__([self.message, self.table])
 
-# %% ../../nbs/workbench/14_bench.ipynb #7a4df319
+# %% ../../nbs/workbench/14_bench.ipynb #b1279b97
 @patch
 def refuse(self:Preview, reason:str): # in one sentence
     "Show why there is no plan."
@@ -355,7 +356,7 @@ def refuse(self:Preview, reason:str): # in one sentence
     self.count.value, self.table.value, self.message.value = '', '', told('error', reason)
     self.told()
 
-# %% ../../nbs/workbench/14_bench.ipynb #c3f96888
+# %% ../../nbs/workbench/14_bench.ipynb #a67a4dc7
 @patch
 def plan(self:Preview, common:list, rows:dict, seeds:list): # overrides that all share; label -> overrides; seeds
     "Check a plan, in place of the one before."
@@ -372,7 +373,7 @@ def plan(self:Preview, common:list, rows:dict, seeds:list): # overrides that all
 def say(self:Preview, settings:int, more:str): # how many settings, what else; a line
     self.count.value = f'<b>{spoken_count(settings, len(self.seeds))}</b>, {html.escape(more)}'
 
-# %% ../../nbs/workbench/14_bench.ipynb #7d836332
+# %% ../../nbs/workbench/14_bench.ipynb #6b3e30c0
 @patch
 def planned(self:Preview):
     "All settings have been checked."
@@ -385,7 +386,7 @@ def planned(self:Preview):
     self.table.value = cells_html(self.cells)
     self.told()
 
-# %% ../../nbs/workbench/14_bench.ipynb #f512bb3f
+# %% ../../nbs/workbench/14_bench.ipynb #a4aeba03
 @dataclass
 class WhereConfig(Config):
     "Where an ablation is trained."
@@ -402,7 +403,7 @@ def workers_of(where:WhereConfig, cells)->int: # of `Planned`
 def on_cpu(cells)->bool: # of `Planned`; do all leave GPUs alone?
     return all(c.cfg.training.accelerator == 'cpu' for c in cells if c.cfg)
 
-# %% ../../nbs/workbench/14_bench.ipynb #73fb80b2
+# %% ../../nbs/workbench/14_bench.ipynb #5cfa18c3
 def place_of(where:WhereConfig, cells)->str: # in words
     "On what the time is counted."
     count, engine = workers_of(where, cells), preset_name('engine', where.engine)
@@ -411,7 +412,7 @@ def place_of(where:WhereConfig, cells)->str: # in words
     if not on_cpu(cells): return 'on one GPU' if count == 1 else together
     return f'on {count} core{"s" * (count > 1)}'
 
-# %% ../../nbs/workbench/14_bench.ipynb #4b2425ad
+# %% ../../nbs/workbench/14_bench.ipynb #9db1ab0f
 class Stopwatch:
     "Times a few steps of runs in another process, in a thread that waits for them."
     def __init__(self, known): self.known, self.waiting, self.thread = known, [], None # list of `Speed`, to which is added
@@ -444,7 +445,7 @@ class Stopwatch:
             seconds, steps = outcome.value['seconds'], outcome.value['steps']
             self.known.append(Speed(configurations[int(job.name)], seconds, steps, False))
 
-# %% ../../nbs/workbench/14_bench.ipynb #73c8c73e
+# %% ../../nbs/workbench/14_bench.ipynb #f3b90ab4
 def choices_of(root)->list: # folder that holds studies; of (words, what is opened)
     "What can be opened: nothing yet, the studies that the package knows, and those of a folder, the newest first."
     known = [(f'study={name}', f'study={name}') for name in preset_names('study') if name != 'rows']
@@ -455,7 +456,7 @@ def running_study(root)->Path|None: # folder that holds studies
     "A study that is being worked on."
     return next((folder for folder in reversed(studies(root)) if writer_of(folder)), None)
 
-# %% ../../nbs/workbench/14_bench.ipynb #34867ae1
+# %% ../../nbs/workbench/14_bench.ipynb #11f94ff5
 def study_at(what)->tuple: # preset, folder or `StudyConfig`; the study, and its folder or None
     "What is to be opened."
     if isinstance(what, StudyConfig): return what, None
@@ -467,7 +468,7 @@ def study_at(what)->tuple: # preset, folder or `StudyConfig`; the study, and its
     there = ', '.join(preset_names('study'))
     raise refusal('study', str(what), f'{there}, or the folder of a study', error=ConfigError)
 
-# %% ../../nbs/workbench/14_bench.ipynb #c0b7c273
+# %% ../../nbs/workbench/14_bench.ipynb #60ab902e
 def base_of(study:StudyConfig)->RunConfig:
     "The run that a study starts from; where what its rows share is no run alone, that of its first row."
     try: return compose('train', RunConfig, study.common)
@@ -479,7 +480,7 @@ def words_between(words:list, before:RunConfig, after:RunConfig)->list: # overri
     if after == before: return list(words)
     return run_words(after)
 
-# %% ../../nbs/workbench/14_bench.ipynb #2b360388
+# %% ../../nbs/workbench/14_bench.ipynb #65fb5a5e
 def numbers(results:pd.DataFrame # from `study_results`
            )->pd.DataFrame:      # a row for each method: of each measure mean and sample standard deviation, n
     "What was found, as numbers that a table can sort."
@@ -491,7 +492,7 @@ def numbers(results:pd.DataFrame # from `study_results`
     frame = pd.DataFrame(found, results.index.unique('method'))
     return frame.assign(n=done.groupby('method', sort=False).size().reindex(frame.index, fill_value=0))
 
-# %% ../../nbs/workbench/14_bench.ipynb #dd972eba
+# %% ../../nbs/workbench/14_bench.ipynb #e11c2652
 def differences(results:pd.DataFrame, baseline:str, measure:str)->pd.Series: # HTML for each method
     "The difference of each method to a baseline with its interval; grey where it may be chance."
     heading, format, factor = table_columns()[measure]
@@ -503,14 +504,15 @@ def differences(results:pd.DataFrame, baseline:str, measure:str)->pd.Series: # H
     found = paired_differences(results, baseline, measure)
     return found.apply(text, axis=1) if len(found) else pd.Series(dtype=object)
 
-# %% ../../nbs/workbench/14_bench.ipynb #60d1d293
+# %% ../../nbs/workbench/14_bench.ipynb #d5eb4abe
 class ResultsPanel(widgets.VBox):
     "The table, the differences to a baseline, the curves and the files of a study."
     def __init__(self):
         from itables.widget import ITable
         self.folder, self.found, self.writing = None, None, False
         tips = 'what the others are compared with, seed by seed', 'of which measure differences are taken'
-        self.baseline, self.measure = (widgets.Dropdown(options=[], description=name, tooltip=tip)
+        self.baseline, self.measure = (widgets.Dropdown(options=[], description=name, tooltip=tip,
+                                                          style=dict(description_width='initial'))
                                        for name, tip in zip(('baseline', 'difference of'), tips))
         for menu in (self.baseline, self.measure): menu.observe(lambda _: self.writing or self.draw(), 'value')
         self.table, self.note, self.curves = ITable(pd.DataFrame()), widgets.HTML(), widgets.Image(format='png')
@@ -522,7 +524,7 @@ class ResultsPanel(widgets.VBox):
     def file_button(self, kind): # one of `EXPORTS`
         return pressed(kind, 'download', f'write {kind} into the folder of the study', lambda: self.write(kind))
 
-# %% ../../nbs/workbench/14_bench.ipynb #a5306fab
+# %% ../../nbs/workbench/14_bench.ipynb #69ba3ca3
 @patch
 def show(self:ResultsPanel, folder): # of a study
     "Show what a study has found by now."
@@ -536,7 +538,7 @@ def show(self:ResultsPanel, folder): # of a study
     self.note.value = told('note', '' if methods else 'no run is finished yet')
     self.draw()
 
-# %% ../../nbs/workbench/14_bench.ipynb #9b2be871
+# %% ../../nbs/workbench/14_bench.ipynb #aa62d006
 @patch
 def offer(self:ResultsPanel, menu, options:list, usual=''): # of (words, value); the value that is chosen at first
     "Offer other choices; what was chosen stays."
@@ -544,7 +546,7 @@ def offer(self:ResultsPanel, menu, options:list, usual=''): # of (words, value);
     if list(menu.options) != options: menu.options = options
     menu.value = before if before in values else usual if usual in values else next(iter(values), None)
 
-# %% ../../nbs/workbench/14_bench.ipynb #f01e72d1
+# %% ../../nbs/workbench/14_bench.ipynb #76d95214
 @patch
 def draw(self:ResultsPanel):
     "The table; the curves are drawn beside it, in a thread."
@@ -556,7 +558,7 @@ def draw(self:ResultsPanel):
     self.table.update(shown, allow_html=True, buttons=['colvis'], showIndex=False)
     threading.Thread(target=self.draw_curves, args=(self.found,), daemon=True).start()
 
-# %% ../../nbs/workbench/14_bench.ipynb #b9fc3d87
+# %% ../../nbs/workbench/14_bench.ipynb #738d6a76
 @patch
 def draw_curves(self:ResultsPanel, found:pd.DataFrame): # from `study_results`
     "Rate and distortion, with JPEG as an anchor; nothing where there is no rate."
@@ -573,7 +575,7 @@ def write(self:ResultsPanel, kind:str): # one of `EXPORTS`
     self.say('note', f'writing {kind} …')
     threading.Thread(target=self.write_now, args=(kind,), daemon=True).start()
 
-# %% ../../nbs/workbench/14_bench.ipynb #7f0c268e
+# %% ../../nbs/workbench/14_bench.ipynb #142f3aad
 @patch
 def write_now(self:ResultsPanel, kind:str):
     "Say where the file is, or why there is none."
@@ -584,7 +586,7 @@ def write_now(self:ResultsPanel, kind:str):
 def say(self:ResultsPanel, kind:str, words:str): # 'error' or 'note'
     self.files.value = told(kind, words)
 
-# %% ../../nbs/workbench/14_bench.ipynb #d706e072
+# %% ../../nbs/workbench/14_bench.ipynb #531f3476
 HEAD = 'font-weight:600; font-size:14px; margin:6px 0 2px'
 
 def section(title:str, *parts)->widgets.VBox: # heading, widgets
@@ -592,7 +594,7 @@ def section(title:str, *parts)->widgets.VBox: # heading, widgets
     heading = widgets.HTML(f'<div role="heading" aria-level="3" style="{HEAD}">{html.escape(title)}</div>')
     return widgets.VBox([heading, *parts], layout=dict(min_width='0', overflow='hidden'))
 
-# %% ../../nbs/workbench/14_bench.ipynb #caf2fd1d
+# %% ../../nbs/workbench/14_bench.ipynb #08f060b2
 class Export(widgets.VBox):
     "The plan as a command line and as a notebook cell."
     def __init__(self):
@@ -606,7 +608,7 @@ class Export(widgets.VBox):
         self.command.value = command_of(study, output_dir=quoted(output_dir))
         self.code.value = code_of(study, Path(output_dir)/slug(study.title))
 
-# %% ../../nbs/workbench/14_bench.ipynb #81f3d503
+# %% ../../nbs/workbench/14_bench.ipynb #0434dc28
 class Bench(widgets.VBox):
     "An ablation from its first idea to its results; `study` is what would be trained, `results` what was found."
     def __init__(self,
@@ -623,13 +625,13 @@ class Bench(widgets.VBox):
         self.writing = False
         self.show(study or running_study(output_dir) or new_ablation())
 
-# %% ../../nbs/workbench/14_bench.ipynb #179a55bc
+# %% ../../nbs/workbench/14_bench.ipynb #3ebe975a
 def new_ablation()->StudyConfig: # to start from
     "A study that trains within minutes."
     rows = {f'sparsity_level {n}': [f'model.sparsity_level={n}'] for n in (2, 4)}
     return StudyConfig('ablation', rows, FIRST_BASE, [0, 1, 2])
 
-# %% ../../nbs/workbench/14_bench.ipynb #5be33d2b
+# %% ../../nbs/workbench/14_bench.ipynb #ec988f57
 @patch
 def make_setup(self:Bench, output_dir):
     "Everything that is decided before the start."
@@ -645,7 +647,7 @@ def make_setup(self:Bench, output_dir):
     self.where.observe(lambda _: self.check_engine(), 'value')
     self.title.observe(lambda _: self.replan(), 'value')
 
-# %% ../../nbs/workbench/14_bench.ipynb #238397d8
+# %% ../../nbs/workbench/14_bench.ipynb #0c40225b
 @patch
 def make_tabs(self:Bench):
     "What is shown where."
@@ -655,14 +657,15 @@ def make_tabs(self:Bench):
     above = widgets.Box([section('1. What is trained', self.base), section('2. What varies', self.vary)])
     columns = 'repeat(auto-fit, minmax(400px, 1fr))'
     above.layout = widgets.Layout(display='grid', grid_template_columns=columns, grid_gap='0 18px')
-    started = widgets.HBox([self.start, self.said])
-    below = section('3. What that makes', self.title, self.where, started, self.preview)
+    started = widgets.HBox([self.start, self.preview.count, self.said], layout=dict(flex_flow='row wrap'))
+    made = section('3. What that makes', started, self.preview)
+    below = widgets.VBox([made, section('4. Where', self.title, self.where)])
     self.found, self.export = ResultsPanel(), Export()
     parts = {'Set up': widgets.VBox([above, below]), 'Runs': self.follow, 'Results': self.found, 'Export': self.export}
     self.tabs = widgets.Tab(list(parts.values()), titles=list(parts))
     self.make_top()
 
-# %% ../../nbs/workbench/14_bench.ipynb #d9eaca88
+# %% ../../nbs/workbench/14_bench.ipynb #7536c175
 @patch
 def make_top(self:Bench):
     "What is opened."
@@ -676,14 +679,14 @@ def make_top(self:Bench):
     title = widgets.HTML('<b style="font-size:16px">Ablation bench</b>', layout=dict(margin='0 16px 0 0'))
     self.top = widgets.HBox([title, self.menu, self.path], layout=dict(flex_flow='row wrap'))
 
-# %% ../../nbs/workbench/14_bench.ipynb #d5b22ac1
+# %% ../../nbs/workbench/14_bench.ipynb #5f8af050
 @patch
 def choose(self:Bench, what): # preset, folder or `StudyConfig`
     "Open what the user has chosen; what cannot be opened is refused in place."
     try: self.show(what)
     except (UserError, OSError) as e: self.message.value = told('error', str(e))
 
-# %% ../../nbs/workbench/14_bench.ipynb #e2edd0c9
+# %% ../../nbs/workbench/14_bench.ipynb #cb86db7e
 @patch
 def show(self:Bench, what): # preset, folder or `StudyConfig`
     "Open a study."
@@ -699,7 +702,7 @@ def show(self:Bench, what): # preset, folder or `StudyConfig`
     if folder: self.list_studies(folder)
     self.replan()
 
-# %% ../../nbs/workbench/14_bench.ipynb #bed2486a
+# %% ../../nbs/workbench/14_bench.ipynb #09a3521e
 @patch
 def rebase(self:Bench):
     "The base was changed."
@@ -708,7 +711,7 @@ def rebase(self:Bench):
     self.vary.cfg = self.base.value
     self.replan()
 
-# %% ../../nbs/workbench/14_bench.ipynb #02891f79
+# %% ../../nbs/workbench/14_bench.ipynb #03f485bb
 @patch
 def replan(self:Bench):
     "Say what follows from what is shown."
@@ -721,7 +724,7 @@ def replan(self:Bench):
     except ConfigError as e: return self.preview.refuse(str(e))
     self.preview.plan(*self.words(rows), seeds)
 
-# %% ../../nbs/workbench/14_bench.ipynb #3c7ccef3
+# %% ../../nbs/workbench/14_bench.ipynb #adce054b
 @patch
 def words(self:Bench, rows:dict)->tuple: # label -> overrides; overrides that all share, rows
     "The study as overrides; one that was opened and is unchanged stays as it is written."
@@ -729,7 +732,7 @@ def words(self:Bench, rows:dict)->tuple: # label -> overrides; overrides that al
     if self.base.value == before and rows == study.rows: return study.common, rows
     return shared_words(words_between(study.common, before, self.base.value), rows)
 
-# %% ../../nbs/workbench/14_bench.ipynb #66c3896b
+# %% ../../nbs/workbench/14_bench.ipynb #b5605229
 @patch
 def planned(self:Bench):
     "A plan was checked: offer the start, and say how long it takes."
@@ -739,7 +742,7 @@ def planned(self:Bench):
     self.export.show(self.study, self.output)
     self.tell_time()
 
-# %% ../../nbs/workbench/14_bench.ipynb #dcd3e37f
+# %% ../../nbs/workbench/14_bench.ipynb #e83518c2
 @patch
 def tell_time(self:Bench, words:str=''): # what is being timed
     "The line above the settings."
@@ -754,13 +757,13 @@ def tell_time(self:Bench, words:str=''): # what is being timed
 
 def kind_of(cfg:RunConfig): return type(cfg.model), cfg.data.dataset # of which one run is timed
 
-# %% ../../nbs/workbench/14_bench.ipynb #e6dbf3df
+# %% ../../nbs/workbench/14_bench.ipynb #40b68f13
 def time_words(found, where:WhereConfig, cells)->str: # `Estimate`
     "How long, on what, and how that is known."
     source = 'earlier runs' if found.earlier else 'a few steps that were timed'
     return f'{spoken_estimate(found, workers_of(where, cells))} {place_of(where, cells)} (from {source})'
 
-# %% ../../nbs/workbench/14_bench.ipynb #691e3f9c
+# %% ../../nbs/workbench/14_bench.ipynb #df7b883b
 @patch
 def check_engine(self:Bench):
     "Refuse an engine that is not installed, in place."
@@ -772,7 +775,7 @@ def check_engine(self:Bench):
     if self.where.value.output_dir != self.output: self.look_elsewhere(self.where.value.output_dir)
     if not self.preview.reason: self.tell_time()
 
-# %% ../../nbs/workbench/14_bench.ipynb #34409265
+# %% ../../nbs/workbench/14_bench.ipynb #40a6cfe5
 @patch
 def look_elsewhere(self:Bench, output_dir:str):
     "Another folder holds the studies."
@@ -789,13 +792,13 @@ def list_studies(self:Bench, chosen=''): # folder that is shown
     try: self.menu.options, self.menu.value = options, str(chosen)
     finally: self.writing = False
 
-# %% ../../nbs/workbench/14_bench.ipynb #6275c9b3
+# %% ../../nbs/workbench/14_bench.ipynb #a38cf4eb
 @patch(as_prop=True)
 def study(self:Bench)->StudyConfig: # what is possible of what is shown
     "The study that the start would train."
     return study_of(self.title.value, self.preview.common, self.preview.cells, self.preview.seeds)
 
-# %% ../../nbs/workbench/14_bench.ipynb #2be4e0a9
+# %% ../../nbs/workbench/14_bench.ipynb #2856b573
 @patch
 def begin(self:Bench):
     "Start what is shown, in a thread, since a study of many runs takes a while to be written down."
@@ -805,7 +808,7 @@ def begin(self:Bench):
     self.starting = threading.Thread(target=self.begin_now, args=(study, self.where.value), daemon=True)
     self.starting.start()
 
-# %% ../../nbs/workbench/14_bench.ipynb #aef0aa63
+# %% ../../nbs/workbench/14_bench.ipynb #b7a09dce
 @patch
 def begin_now(self:Bench, study:StudyConfig, where:WhereConfig):
     "Begin a study and follow it; a refusal is shown beside the button."
@@ -819,7 +822,7 @@ def begin_now(self:Bench, study:StudyConfig, where:WhereConfig):
 def say_started(self:Bench, words:str): # HTML
     self.said.value, self.start.disabled = words, False
 
-# %% ../../nbs/workbench/14_bench.ipynb #c1e83022
+# %% ../../nbs/workbench/14_bench.ipynb #30854f84
 @patch
 def attach(self:Bench, folder, process:int=None): # of a study; the process that was just started for it
     "Follow a study, and show what it has found so far."
@@ -827,7 +830,7 @@ def attach(self:Bench, folder, process:int=None): # of a study; the process that
     self.show_results()
     self.tabs.selected_index = 1
 
-# %% ../../nbs/workbench/14_bench.ipynb #a767f810
+# %% ../../nbs/workbench/14_bench.ipynb #70820f68
 @patch
 def show_results(self:Bench):
     "What has been found by now."
@@ -843,7 +846,7 @@ def results(self:Bench)->pd.DataFrame: # as from `study_results`
     "What became of each run, measures and settings."
     return study_results(self.folder) if self.folder else pd.DataFrame()
 
-# %% ../../nbs/workbench/14_bench.ipynb #4616d29f
+# %% ../../nbs/workbench/14_bench.ipynb #37e4229a
 def ablation_bench(study=None,       # to open: preset, folder or `StudyConfig`; None: one that is running, or a new one
                    output_dir='runs' # folder that holds studies
                   )->Bench:

@@ -174,7 +174,7 @@ def nested_control(s:Setting, # field that holds a configuration of a group
         show(preset(group, pick.value))
         changed()
     def write(cfg):
-        pick.unobserve_all()
+        with suppress(ValueError): pick.unobserve(picked, 'value') # not its own observers, which move the menu
         pick.value = preset_name(group, cfg)
         pick.observe(picked, 'value')
         show(cfg)
