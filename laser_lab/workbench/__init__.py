@@ -13,11 +13,11 @@ names = {
         'read_done', 'read_outcomes', 'read_results', 'refuse_changed', 'result_table', 'run_job', 'run_name',
         'run_study', 'slug', 'stored_study', 'table_columns', 'take_or_train', 'trained_state', 'with_seed'],
     'bench': [
-        'BaseForm', 'Bench', 'CELLS', 'Export', 'FIRST_BASE', 'HEAD', 'Preview', 'ResultsPanel', 'SLICE', 'Stopwatch',
-        'TITLES', 'ValuesRow', 'VaryPanel', 'WAYS', 'WhereConfig', 'ablation_bench', 'base_of', 'carried', 'cells_html',
-        'choices_of', 'companions', 'differences', 'faint', 'in_slices', 'kind_of', 'meaning', 'new_ablation',
-        'numbers', 'on_cpu', 'place_of', 'possible', 'running_study', 'section', 'study_at', 'suggestion', 'time_words',
-        'words_between', 'workers_of'],
+        'BaseForm', 'Bench', 'CELLS', 'ComparePanel', 'Export', 'FIRST_BASE', 'HEAD', 'ORIGINAL', 'Preview',
+        'ResultsPanel', 'SLICE', 'Stopwatch', 'TITLES', 'ValuesRow', 'VaryPanel', 'WAYS', 'WhereConfig',
+        'ablation_bench', 'base_of', 'carried', 'cells_html', 'choices_of', 'companions', 'differences', 'faint',
+        'in_slices', 'kind_of', 'meaning', 'new_ablation', 'numbers', 'on_cpu', 'place_of', 'possible', 'running_study',
+        'section', 'study_at', 'suggestion', 'time_words', 'words_between', 'workers_of'],
     'engines': [
         'IMPORTED', 'LocalEngine', 'LocalSession', 'PAUSE', 'RayEngine', 'RaySession', 'STOPPING', 'Slot',
         'SlurmEngine', 'SlurmSession', 'TRIES', 'WorkerLost', 'check_address', 'is_loopback', 'needed', 'on_loopback',
