@@ -12,7 +12,7 @@ from playwright.sync_api import Error as BrowserError, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 LASER_LAB = [sys.executable, '-c', 'from laser_lab.cli import main; main()']
-PANELS = 'workbench/explorers'
+PANELS, BENCH = 'workbench/explorers', 'workbench/ablation_bench.ipynb'
 ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"], .laser-lab-failure b'
 PICTURE = '.jp-OutputArea-output .widget-image'
 
@@ -222,6 +222,22 @@ def check_start(page, address, token, screenshots):
     page.wait_for_selector('.jp-Notebook .jp-CodeCell')
     print(f'{time.monotonic() - began:5.1f} s  the start page', flush=True)
 
+def check_bench(page, address, token, screenshots):
+    "An ablation is planned while one types: another value is another setting, and a value that cannot be is refused in sight."
+    began = time.monotonic()
+    page.goto(f'{address}/lab/tree/{BENCH}?reset&token={token}')
+    run_all(page)
+    count = page.get_by_text(re.compile(r'settings? x \d+ seeds?')).first
+    values = page.locator('.widget-text', has_text='sparsity_level').locator('input').first
+    for text, wanted in {'2, 4, 8': '3 settings', '2, 4': '2 settings'}.items():
+        values.fill(text, timeout=300_000)
+        values.press('Enter')
+        try: page.get_by_text(re.compile(f'^{wanted} x')).first.wait_for(timeout=60_000)
+        except BrowserError: raise Failed(f'the bench, sparsity_level = {text}: expected {wanted}, found {count.inner_text()}') from None
+    check_errors(page, 'the bench')
+    page.screenshot(path=screenshots/'bench.png')
+    print(f'{time.monotonic() - began:5.1f} s  the bench: {count.inner_text()}', flush=True)
+
 def check_app(page, address, screenshots):
     "The start page of the app, and panels without their code."
     page.goto(address)
@@ -250,10 +266,14 @@ def check(chromium, screenshots):
             with lab(work, screenshots/'jupyterlab.log', token) as address:
                 page = watched(browser, broken)
                 check_start(page, address, token, screenshots)
+                check_bench(page, address, token, screenshots)
                 for name, steps in PAGES.items():
                     page.goto(f'{address}/lab/tree/{PANELS}/{name}?reset&token={token}')
                     drive(page, name, steps, screenshots)
-            with serving(work, screenshots/'app.log', 'app', '--no-browser') as address: check_app(watched(browser, broken), address, screenshots)
+                page.close()
+            with serving(work, screenshots/'app.log', 'app', '--no-browser') as address:
+                check_app(page := watched(browser, broken), address, screenshots)
+                page.close()
             browser.close()
             if broken: raise Failed(f'the page reports: {broken[0][:300]}')
     finally: shutil.rmtree(work, ignore_errors=True)

@@ -41,9 +41,9 @@ names = {
         'PICTURE', 'PICTURES', 'READING', 'READ_IN_PASSING', 'SECTIONS', 'START', 'VOILA_BASE', 'WELCOME',
         'WITHOUT_NETWORK', 'app_arguments', 'app_page', 'app_start', 'aside', 'asserts', 'below', 'bring_defaults',
         'card', 'card_html', 'cells_of', 'check_voila', 'content_digest', 'copy_folded', 'copy_of', 'folded', 'heading',
-        'is_test', 'lab_arguments', 'make_app', 'notebooks', 'open_lab', 'pages', 'reading_html', 'refresh_copy',
-        'refresh_file', 'section_html', 'serve_app', 'shown_files', 'start_html', 'stored_picture', 'write_start',
-        'write_template'],
+        'imports_only', 'is_test', 'lab_arguments', 'make_app', 'notebooks', 'open_lab', 'pages', 'reading_html',
+        'refresh_copy', 'refresh_file', 'section_html', 'serve_app', 'shown_files', 'start_html', 'stored_picture',
+        'write_start', 'write_template'],
     'plan': [
         'ALONE', 'BASE', 'Enough', 'Estimate', 'GROUPS', 'NUMBER', 'Planned', 'RANGE', 'RANGES', 'Speed', 'StepTimes',
         'Varied', 'as_word', 'code_of', 'command_of', 'crossed', 'distance', 'estimate', 'field_words', 'full_name',

@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['NOT_COPIED', 'READ_IN_PASSING', 'COPIED', 'PICTURES', 'CARD', 'PICTURE', 'GRID', 'READING', 'SECTIONS', 'START',
            'WELCOME', 'A_COPY', 'LAB_DEFAULTS', 'APP_PAGE', 'VOILA_BASE', 'WITHOUT_NETWORK', 'notebooks', 'shown_files',
-           'content_digest', 'asserts', 'is_test', 'folded', 'copy_folded', 'aside', 'refresh_file', 'refresh_copy',
-           'copy_of', 'cells_of', 'heading', 'stored_picture', 'Card', 'card', 'below', 'pages', 'card_html',
-           'reading_html', 'section_html', 'start_html', 'write_start', 'bring_defaults', 'LabConfig', 'lab_arguments',
-           'open_lab', 'AppConfig', 'check_voila', 'app_page', 'app_start', 'write_template', 'app_arguments',
-           'make_app', 'serve_app']
+           'content_digest', 'asserts', 'is_test', 'imports_only', 'folded', 'copy_folded', 'aside', 'refresh_file',
+           'refresh_copy', 'copy_of', 'cells_of', 'heading', 'stored_picture', 'Card', 'card', 'below', 'pages',
+           'card_html', 'reading_html', 'section_html', 'start_html', 'write_start', 'bring_defaults', 'LabConfig',
+           'lab_arguments', 'open_lab', 'AppConfig', 'check_voila', 'app_page', 'app_start', 'write_template',
+           'app_arguments', 'make_app', 'serve_app']
 
 # %% ../../nbs/workbench/16_lab.ipynb #84b602bc
 import ast, base64, hashlib, html, importlib.util, ipaddress, json, os, re, shutil, sys, tempfile
@@ -67,13 +67,20 @@ def is_test(source:str # of a code cell
     shows = (value and not asserts(value)) or re.search(r'\b(print\(|plt\.)', source)
     return not shows and any(asserts(node) for s in statements for node in ast.walk(s))
 
+def imports_only(source:str # of a code cell
+                )->bool:
+    "Does a cell nothing but import?"
+    try: statements = ast.parse(source).body
+    except SyntaxError: return False
+    return bool(statements) and all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in statements)
+
 def folded(cell:dict # of a notebook
           )->dict:   # the cell with the metadata by which JupyterLab folds it
     "Fold a cell of tests, or a section of them."
     source = ''.join(cell['source'])
     if cell['cell_type'] == 'markdown' and re.match('#+ Tests', source): fold = {'jp-MarkdownHeadingCollapsed': True}
-    elif cell['cell_type'] == 'code' and is_test(source): fold = {'jupyter': {'source_hidden': True}}
-    else: return cell
+    elif cell['cell_type'] != 'code' or not (is_test(source) or imports_only(source)): return cell
+    else: fold = {'jupyter': {'source_hidden': True}}
     return cell | dict(metadata=cell['metadata'] | fold)
 
 # %% ../../nbs/workbench/16_lab.ipynb #33b867b9
