@@ -3,8 +3,8 @@
 import lazy_loader
 
 modules = [
-    'ablation', 'bench', 'engines', 'explorer', 'explorers', 'follow', 'form', 'jobs', 'lab', 'plan', 'report',
-    'results', 'runs', 'shards', 'study', 'swipe']
+    'ablation', 'bench', 'engines', 'explorer', 'explorers', 'follow', 'form', 'jobs', 'lab', 'pictures', 'plan',
+    'report', 'results', 'runs', 'shards', 'study', 'swipe', 'table']
 names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'MOST_RUNS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
@@ -44,6 +44,10 @@ names = {
         'imports_only', 'is_test', 'lab_arguments', 'make_app', 'notebooks', 'open_lab', 'pages', 'reading_html',
         'refresh_copy', 'refresh_file', 'section_html', 'serve_app', 'shown_files', 'start_html', 'stored_picture',
         'write_start', 'write_template'],
+    'pictures': [
+        'ERROR_TOP', 'MOST_OWN', 'OWN_PIXELS', 'OwnImage', 'RunPictures', 'SIDES', 'Seen', 'held_out_images',
+        'labelled', 'measured_on', 'own_image', 'own_images', 'picture_html', 'see', 'seen_figure', 'seen_figures',
+        'spectra_of', 'swipe_of', 'uploaded', 'whole_sides'],
     'plan': [
         'ALONE', 'BASE', 'Enough', 'Estimate', 'GROUPS', 'NUMBER', 'Planned', 'RANGE', 'RANGES', 'Speed', 'StepTimes',
         'Varied', 'as_word', 'code_of', 'command_of', 'crossed', 'distance', 'estimate', 'field_words', 'full_name',
@@ -84,6 +88,10 @@ names = {
         'LOOKS_BELOW', 'MODEL', 'MODULE', 'MOST_PIXELS', 'NUMBERS', 'PANE', 'POINTER', 'RENDER', 'SHOWN', 'Swipe',
         'TAGS', 'TELL', 'VIEW', 'WATCH', 'WIDGET_PAGE', 'ZOOM', 'as_pixels', 'as_png_file', 'checked_pair',
         'in_browser', 'page_of', 'rates_note', 'settings_rows'],
+    'table': [
+        'ResultsTable', 'TABLE_DRAW', 'TABLE_HEAD', 'TABLE_LINE', 'TABLE_LOOKS', 'TABLE_MENU', 'TABLE_MODULE',
+        'TABLE_ORDER', 'TABLE_RENDER', 'cell', 'difference_cell', 'measure_columns', 'run_counts', 'setting_cell',
+        'table_cells'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names
