@@ -24,10 +24,10 @@ names = {
         'reconstruction_figure', 'show_error', 'show_errors', 'show_indices', 'show_l1', 'show_slice', 'show_usage',
         'slice_row', 'usage_figure', 'usage_shares'],
     'coding': [
-        'BAR', 'ERROR_LIMIT', 'GRIDS', 'MAP', 'PANELS_HEIGHT', 'PHOTO', 'appearing_figure', 'change_path',
-        'change_state', 'change_step_map', 'changing', 'coding_figure', 'coding_panels', 'colour_limit', 'fill_bars',
-        'grid_name', 'panels_of', 'part_rates', 'scale_totals', 'short', 'show_bits', 'show_budget', 'show_costs',
-        'show_path', 'show_state', 'show_states', 'show_step', 'state_name', 'step_map'],
+        'BAR', 'GRIDS', 'MAP', 'PANELS_HEIGHT', 'PHOTO', 'appearing_figure', 'change_path', 'change_state',
+        'change_step_map', 'changing', 'coding_figure', 'coding_panels', 'colour_limit', 'fill_bars', 'grid_name',
+        'panels_of', 'part_rates', 'scale_totals', 'short', 'show_bits', 'show_budget', 'show_costs', 'show_path',
+        'show_state', 'show_states', 'show_step', 'state_name', 'step_map'],
     'curves': [
         'METRIC_LABELS', 'PLACES', 'RING', 'as_settings', 'checked_points', 'curve', 'dwarfs', 'finish_plane',
         'group_runs', 'has_value', 'metric_label', 'rate_axis', 'rate_distortion_figure', 'rate_ticks', 'seed_band',
@@ -57,9 +57,11 @@ names = {
         'octaves_between', 'power_limits', 'progression_figure', 'scale_axes', 'scales_figure', 'show_carried',
         'show_difference', 'show_overlap', 'spectra_figure'],
     'style': [
-        'DIVERGING', 'FAINT', 'FIGURE_STYLE', 'LINES', 'MARKERS', 'PALETTE', 'REFERENCE', 'SEQUENTIAL', 'WIDTH',
-        'as_array', 'as_png', 'as_svg', 'axes_at', 'category', 'check_image_shape', 'checked_images', 'colour_bar',
-        'figure_style', 'fits_page', 'new_figure', 'robust_limits', 'show_image', 'show_map', 'styled'],
+        'DIVERGING', 'ERROR_LIMIT', 'FAINT', 'FIGURE_STYLE', 'LINES', 'MARKERS', 'PALETTE', 'Part', 'REFERENCE',
+        'RESCALED', 'SEQUENTIAL', 'WIDTH', 'as_array', 'as_png', 'as_svg', 'axes_at', 'category', 'change_artists',
+        'change_error_panel', 'change_image', 'change_map', 'check_image_shape', 'checked_images', 'colour_bar',
+        'error_limit', 'figure_style', 'fits_page', 'frame_of', 'in_whole_dots', 'index_colours', 'inside', 'legend_of',
+        'name_scale', 'new_figure', 'robust_limits', 'show_error_panel', 'show_image', 'show_map', 'styled'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

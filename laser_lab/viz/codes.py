@@ -11,14 +11,12 @@ __all__ = ['ERROR_UNIT', 'quality_title', 'rate_list', 'checked_rates', 'error_m
 # %% ../../nbs/viz/01_codes.ipynb #60389491
 import math
 import torch
-from matplotlib import colormaps
-from matplotlib.colors import BoundaryNorm
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from ..config import refusal
 from ..metrics import perplexity, psnr, share_used
 from .style import (FAINT, REFERENCE, SEQUENTIAL, as_array, category, checked_images, colour_bar,
-                                 new_figure, robust_limits, show_image, show_map, styled)
+                                 index_colours, new_figure, robust_limits, show_image, show_map, styled)
 
 # %% ../../nbs/viz/01_codes.ipynb #d17dd901
 def quality_title(original, # (C, H, W) in [0, 1]
@@ -127,26 +125,26 @@ def l1_map(values, # (N, S) coefficients of the N = B*h*w patches, row by row
 def show_indices(ax, # axes to draw on
                  indices, # (h, w) whole numbers
                  num_embeddings:int, # entries of the codebook
-                 title:str # above the map
+                 title:str, # above the map
+                 bar=None # axes for the colour bar; None takes room from `ax`
                 ): # the drawn map
-    "A map of codebook entries with one colour step for each entry."
-    count = max(256, num_embeddings)
-    steps = BoundaryNorm(torch.arange(num_embeddings+1).sub(0.5).tolist(), ncolors=count)
-    colours = colormaps[SEQUENTIAL].resampled(count)
-    drawn = show_map(ax, indices, 'codebook entry (index)', title, cmap=colours, norm=steps)
-    drawn.colorbar.set_ticks(range(0, num_embeddings, math.ceil(num_embeddings/8)))
+    "A map of codebook entries with a colour for each."
+    ends = dict(vmin=-.5, vmax=num_embeddings-.5)
+    drawn = show_map(ax, indices, 'codebook entry (index)', title, index_colours(num_embeddings), bar, **ends)
+    drawn.colorbar.set_ticks(range(0, num_embeddings, math.ceil(num_embeddings/4)))
     drawn.colorbar.minorticks_off()
     return drawn
 
 # %% ../../nbs/viz/01_codes.ipynb #d450e247
 def show_l1(ax, # axes to draw on
             l1, # (h, w) L1 norms
-            title:str # above the map
+            title:str, # above the map
+            bar=None # axes for the colour bar; None takes room from `ax`
            ): # the drawn map
     "A map of L1 norms between their 1st and 99th percentiles, which the colour bar names."
     low, high = robust_limits(l1)
     label = f'L1 norm, 1st to 99th\npercentile ({low:.3g} to {high:.3g})'
-    return show_map(ax, l1, label, title, vmin=low, vmax=high)
+    return show_map(ax, l1, label, title, bar=bar, vmin=low, vmax=high)
 
 # %% ../../nbs/viz/01_codes.ipynb #457a4686
 def named(maps, # (h, w) tensor, dict name -> (h, w), or None
@@ -244,8 +242,9 @@ def usage_shares(counts, # (K,) uses of each entry
 def log_axes(ax, # axes of a usage histogram
              lowest:float # lower end in percent
             ):
-    "Logarithmic axes with plain numbers."
+    "Logarithmic axes with plain numbers, which say that they are logarithmic."
     ax.set(xscale='log', yscale='log', ylim=(lowest, 100))
+    ax.set(xlabel=f'{ax.get_xlabel()}\nlog scale', ylabel=f'{ax.get_ylabel()}\nlog scale')
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda x, _: f'{x:g}'))
         axis.set_minor_locator(NullLocator())
@@ -255,9 +254,9 @@ def even_axes(ax, # axes of a usage histogram
               highest:float # upper end in percent
              ):
     "Linear axes with few, whole ranks."
-    ax.set_ylim(0, highest)
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    ax.yaxis.set_major_locator(MaxNLocator(5))
+    ax.set(xscale='linear', yscale='linear', ylim=(0, highest))
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(4))
 
 def show_usage(ax, # axes to draw on
                counts, # (K,) uses of each entry

@@ -23,17 +23,21 @@ names = {
         'SlurmEngine', 'SlurmSession', 'TRIES', 'WorkerLost', 'check_address', 'is_loopback', 'needed', 'on_loopback',
         'own_address', 'run_jobs', 'start_method'],
     'explorer': [
-        'CEILING', 'Explorer', 'ExplorerConfig', 'HistoryExplorer', 'LivePicture', 'PHOTOS', 'PLACE_STYLE',
-        'PlacePicture', 'Tried', 'comparable', 'failure_shown', 'mark_point', 'photograph', 'remembered', 'show_plane',
-        'show_points', 'tried'],
+        'CEILING', 'Explorer', 'ExplorerConfig', 'HistoryExplorer', 'LAST', 'LivePicture', 'MOMENT', 'PHOTOS',
+        'PLACE_STYLE', 'PlacePicture', 'Tried', 'as_code', 'as_command', 'change_ends', 'chosen_settings', 'comparable',
+        'display_with_picture', 'failure_shown', 'final', 'keep_upload', 'mark_point', 'page_asks', 'photograph',
+        'picture_name', 'plane_ends', 'remembered', 'save_from_words', 'show_plane', 'show_points', 'tool', 'tried',
+        'upload_folder'],
     'follow': [
         'BUSY', 'COLOURS', 'Follow', 'HEADINGS', 'HELD_OUT', 'HIGH', 'LOSSES', 'MOST', 'ROWS_STYLE', 'Row',
         'SHOWN_ROWS', 'SIGNS', 'Tail', 'WIDE', 'Watch', 'begin', 'counted', 'drawn', 'first_of', 'pressed', 'row_html',
         'rows_html', 'share_done', 'sparkline', 'state_cell', 'thinned', 'time_left', 'told'],
     'form': [
-        'Control', 'Form', 'NARROW_NUMBERS', 'choice_control', 'control_for', 'controls', 'field_text', 'field_value',
-        'grey_unused', 'linear_control', 'log_control', 'looks', 'nested_control', 'optional_control', 'plain_control',
-        'settings_grid', 'simple_control', 'slider_kind', 'switch_control', 'text_control', 'tooltip'],
+        'Browser', 'Control', 'Form', 'NAMES', 'NumberSlider', 'PAGE_SCRIPT', 'PAGE_STYLE', 'UNITS', 'as_shown',
+        'choice_control', 'control_for', 'control_kind', 'controls', 'describe', 'field_text', 'field_value',
+        'grey_unused', 'label', 'linear_control', 'log_control', 'looks', 'names_below', 'nested_control',
+        'number_control', 'number_text', 'optional_control', 'plain_control', 'settings_grid', 'simple_control',
+        'slid_number', 'slider_kind', 'switch_control', 'text_control', 'tooltip', 'typed_number', 'usable'],
     'jobs': [
         'AGAIN', 'GRACE', 'Job', 'Outcome', 'STOPPED', 'begin_worker', 'perform', 'perform_in_time', 'take_environment'],
     'lab': [

@@ -6,37 +6,40 @@ modules = [
     'bottleneck', 'codec', 'frequency', 'scattering', 'subbands', 'wavelet']
 names = {
     'bottleneck': [
-        'BottleneckExplorer', 'BottleneckExplorerConfig', 'BottleneckView', 'CODING_METHODS', 'SAME_CUT',
-        'bottleneck_explorer', 'bottleneck_figure', 'caption', 'code_map', 'codewords', 'fit_bottleneck', 'fitted',
-        'fitted_dictionary', 'fitted_residual_vq', 'fitted_vq', 'from_patch_map', 'is_sparse', 'learning_passes',
-        'method_words', 'panes', 'patch_map', 'patient', 'show_code', 'show_reconstruction', 'training_patches'],
+        'BOTTLENECK_PANELS', 'BottleneckExplorer', 'BottleneckExplorerConfig', 'BottleneckView', 'COARSE',
+        'CODING_METHODS', 'SAME_CUT', 'TRAINING', 'bottleneck_explorer', 'bottleneck_figure', 'bottleneck_panels',
+        'bottleneck_parts', 'caption', 'change_bottleneck', 'code_map', 'codewords', 'entries_axes', 'fit_bottleneck',
+        'fitted', 'fitted_dictionary', 'fitted_residual_vq', 'fitted_vq', 'from_patch_map', 'is_sparse',
+        'learning_passes', 'method_words', 'new_bar', 'patch_map', 'patient', 'reconstruction_title', 'show_code',
+        'show_entries', 'show_numbers', 'training_patches'],
     'codec': [
         'CodecExplorer', 'CodecExplorerConfig', 'CodedPhoto', 'GIVEN', 'START', 'against', 'bit_maps', 'chosen_model',
         'codec_explorer', 'codec_figure', 'coded_and_decoded', 'decode_in_steps', 'described', 'expected_latent',
         'explore_codec', 'file_rate', 'jpeg_points', 'live_codec', 'map_of', 'places', 'same_quality', 'shown_state',
         'side_parameters', 'step_player', 'step_scales', 'step_slider', 'untrained', 'verdict', 'zero_filled'],
     'frequency': [
-        'COARSEST', 'DIFFERENCE_LIMIT', 'FrequencyExplorer', 'FrequencyExplorerConfig', 'FrequencyView', 'POWERS',
+        'COARSEST', 'FREQUENCY_PANELS', 'FrequencyExplorer', 'FrequencyExplorerConfig', 'FrequencyView', 'POWERS',
         'changing_titles', 'explore_frequency', 'figure_panels', 'frequency_explorer', 'frequency_figure',
-        'live_frequency', 'photograph_spectrum', 'show_powers', 'show_truncation', 'update_figure'],
+        'live_frequency', 'photograph_spectrum', 'show_gains', 'show_powers', 'update_figure'],
     'scattering': [
-        'CHUNK', 'FIGURE_HEIGHT', 'ScatteringExplorer', 'ScatteringExplorerConfig', 'ScatteringView', 'descent',
-        'explore_scattering', 'frozen_net', 'reconstruct', 'relative_distance', 'scattering_explorer',
-        'scattering_figure', 'scattering_panes', 'show_bank', 'show_rebuilt', 'show_sums', 'squared_distance',
-        'starting_image'],
+        'BANK', 'CHUNK', 'FIGURE_HEIGHT', 'MAPS', 'SCATTERING_PANELS', 'SUM_LIMIT', 'ScatteringExplorer',
+        'ScatteringExplorerConfig', 'ScatteringView', 'change_scattering', 'descent', 'explore_scattering',
+        'frozen_net', 'next_step', 'prepare_bank', 'prepare_results', 'reconstruct', 'relative_distance',
+        'scattering_explorer', 'scattering_figure', 'scattering_panels', 'scattering_parts', 'show_bank', 'show_maps',
+        'show_orders', 'show_rebuilt', 'show_sums', 'squared_distance', 'starting_image'],
     'subbands': [
-        'AttentionExplorer', 'AttentionExplorerConfig', 'AttentionView', 'CodedBands', 'SAME_FILE', 'SubbandExplorer',
-        'SubbandExplorerConfig', 'SubbandView', 'UNTRAINED', 'WaveletTabs', 'attention_heads_figure',
-        'attention_place_figure', 'band_model', 'code_bands_of', 'explore_attention', 'explore_subbands', 'filled',
-        'kept_words', 'look_words', 'looked_at', 'perplexity', 'refuse_beyond', 'shared_bits', 'show_head',
-        'show_missing', 'show_same_file', 'show_shares', 'subbands_figure', 'untrained_bands', 'wavelet_tabs',
-        'without_bands'],
+        'AttentionExplorer', 'AttentionExplorerConfig', 'AttentionView', 'CodedBands', 'SAME_FILE', 'SUBBAND_PANELS',
+        'SubbandExplorer', 'SubbandExplorerConfig', 'SubbandView', 'UNTRAINED', 'WaveletTabs', 'attention_heads_figure',
+        'attention_place_figure', 'band_model', 'change_subbands', 'code_bands_of', 'explore_attention',
+        'explore_subbands', 'filled', 'kept_words', 'look_words', 'looked_at', 'missing', 'perplexity', 'refuse_beyond',
+        'shared_bits', 'show_head', 'show_same_file', 'show_shares', 'subbands_figure', 'subbands_parts',
+        'untrained_bands', 'wavelet_tabs', 'without_bands'],
     'wavelet': [
         'FAMILIAR', 'SAME_SQUARE', 'WAVELETS', 'WAVELET_PANELS', 'WaveletExplorer', 'WaveletExplorerConfig',
-        'WaveletView', 'YCBCR', 'band_rates', 'band_settings', 'change_artists', 'change_image', 'code_band',
-        'code_pyramid', 'decoded_title', 'dequantize_band', 'explore_wavelet', 'from_planes', 'live_wavelet',
-        'luma_bands', 'photograph_pyramid', 'quantize_band', 'show_rates', 'show_tried', 'to_planes', 'update_wavelet',
-        'wavelet_explorer', 'wavelet_figure', 'wavelet_menu', 'wavelet_panels'],
+        'WaveletView', 'YCBCR', 'band_rates', 'band_settings', 'code_band', 'code_pyramid', 'decoded_title',
+        'dequantize_band', 'explore_wavelet', 'from_planes', 'live_wavelet', 'luma_bands', 'photograph_pyramid',
+        'quantize_band', 'show_rates', 'show_tried', 'to_planes', 'update_wavelet', 'wavelet_explorer',
+        'wavelet_figure', 'wavelet_menu', 'wavelet_panels'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

@@ -10,7 +10,7 @@ __all__ = ['START', 'GIVEN', 'CodecExplorerConfig', 'untrained', 'described', 'c
            'codec_explorer']
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #af347072
-import html, math, time
+import html, math, sys, time
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
@@ -33,7 +33,9 @@ from ...config import ConfigError, choice, refusal, register, within
 from ...data import to_tensor
 from ...transforms.padding import pad_to_multiple
 from ...viz.coding import changing, coding_figure, show_step
-from ..explorer import PHOTOS, Explorer, ExplorerConfig, LivePicture, photograph
+from ..explorer import (PHOTOS, Explorer, ExplorerConfig, LivePicture, photograph, save_from_words,
+                                          tool)
+from ..form import describe
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #aa27b90b
 START, GIVEN = 'Karhunen-Loève start, untrained', 'weights from path'
@@ -59,11 +61,11 @@ register('explorer', 'codec', CodecExplorerConfig);
 def unused(self:CodecExplorerConfig)->dict: # field -> when nothing depends on it
     "The trade-off belongs to the untrained start, the path to weights from a path."
     others = [name for name, owner in dict(lmbda=START, path=GIVEN).items() if self.model != owner]
-    return dict.fromkeys(others, f'with {self.where()}.model = {self.model!r}')
+    return ExplorerConfig.unused(self) | dict.fromkeys(others, f'with {self.where()}.model = {self.model!r}')
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #c6c51f55
 @lru_cache(maxsize=16)
-def untrained(photo:str,  # to be left aside
+def untrained(photo:str,  # to be left aside, if it is one of `PHOTOS`
               lmbda:float # rate-distortion trade-off
              )->HPCM:     # small, in evaluation mode, with coding tables
     "A codec that starts from a Karhunen-Loève transform of the other photographs."
@@ -90,7 +92,7 @@ def described(model:HPCM, # with its configuration
 def chosen_model(cfg:CodecExplorerConfig # settings
                 )->tuple:                # HPCM with coding tables, its name in files, where it comes from
     "The model of the settings."
-    if cfg.model == START: model, name = untrained(cfg.photo, cfg.lmbda), 'klt-start'
+    if cfg.model == START: model, name = untrained(cfg.subject, cfg.lmbda), 'klt-start'
     else:
         given = cfg.path if cfg.model == GIVEN else cfg.model
         model, name = find_model(given), model_name(given)
@@ -234,7 +236,7 @@ def coded_and_decoded(model:HPCM, # with coding tables
 def explore_codec(cfg:CodecExplorerConfig # settings
                  )->CodedPhoto:
     "Compress a photograph to a file and decode it."
-    x = photograph(cfg.photo, cfg.size)
+    x = photograph(cfg.subject, cfg.size)
     with with_threads(1):
         (model, name, origin), picture = chosen_model(cfg), to_picture(x)
         file, (x_hat, y_hat, known), seconds = coded_and_decoded(model, name, picture)
@@ -321,68 +323,88 @@ def step_slider(steps:int # of the codec
                )->widgets.IntSlider:
     "How much of the file is decoded."
     looks = dict(style=dict(description_width='100px'), layout=dict(width='380px'))
-    tip = '0: side information alone; the last: the whole file'
-    return widgets.IntSlider(steps, 0, steps, description='decoded steps', tooltip=tip, **looks)
+    made = widgets.IntSlider(steps, 0, steps, description='decoded steps', **looks)
+    return describe(made, 'decoded steps', '0: side information alone; the last: the whole file')
 
 def step_player(slider:widgets.IntSlider # from `step_slider`
                )->widgets.Play:
     "Watch the picture appear."
-    play = widgets.Play(slider.value, 0, slider.max, interval=500, repeat=True, tooltip='watch the picture appear')
+    play = describe(widgets.Play(slider.value, 0, slider.max, interval=500, repeat=True), 'watch the picture appear')
     widgets.link((slider, 'value'), (play, 'value'))
     return play
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #3101107d
 class CodecExplorer(Explorer):
     "The form of a `CodecExplorerConfig`, a slider through the steps, and the picture of the result."
-    working, widest = 'coding …', '900px'
+    working, config, home = 'coding …', CodecExplorerConfig, 'laser_lab.workbench.explorers.codec'
+    has_errors = True
 
     def __init__(self,
                  cfg:CodecExplorerConfig, # settings to start from
                  compute=explore_codec    # function from settings to `CodedPhoto`
                 ):
-        self.live, self.drawn = None, {}
-        self.slider, self.words = step_slider(11), widgets.HTML()
+        self.drawn, self.slider, self.words = {}, step_slider(11), widgets.HTML(layout=dict(min_height='92px'))
         self.play = step_player(self.slider)
         super().__init__(cfg, compute, tools=[self.slider, self.play], notes=[self.words])
-        self.slider.observe(lambda _: self.show(lambda: self.view), 'value')
+        self.slider.observe(lambda _: self.look(), 'value')
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #131ea406
 @patch
 def explore(self:CodecExplorer, cfg:CodecExplorerConfig): # settings
     "Code where that is needed, and show; until that has succeeded the steps cannot be changed."
-    self.status.value, self.words.value = self.working, ''
     self.slider.disabled = self.play.disabled = True
-    self.show(lambda: self.coded(cfg))
+    Explorer.explore(self, cfg)
 
 @patch
-def coded(self:CodecExplorer, cfg:CodecExplorerConfig)->CodedPhoto: # settings
+def steps(self:CodecExplorer, cfg:CodecExplorerConfig, watched:bool): # as for `Explorer`
     "The present file, or another where the settings change the file."
-    if self.view is None or replace(cfg, unknown=self.view.cfg.unknown) != self.view.cfg:
-        self.view, self.live, self.drawn = self.compute(cfg), None, {}
-    self.words.value = verdict(self.view)
-    self.slider.max = self.play.max = len(self.view.known)
+    same = self.view and replace(cfg, unknown=self.view.cfg.unknown) == self.view.cfg
+    if same: yield replace(self.view, cfg=cfg)
+    else: yield from Explorer.steps(self, cfg, watched)
+
+@patch
+def present(self:CodecExplorer, view:CodedPhoto): # result
+    "Show a file, at the step of the slider."
+    if self.view is None or view.file is not self.view.file: self.live, self.drawn = None, {}
+    self.slider.max = self.play.max = len(view.known)
+    Explorer.present(self, view)
+    self.words.value = verdict(view)
     self.slider.disabled = self.play.disabled = False
-    return self.view
+    if view.cfg.model != START: self.form['lmbda'].display(view.model.cfg.lmbda)
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #9c0ac9c5
 @patch
+def look(self:CodecExplorer):
+    "Show another step of the present file."
+    if self.slider.disabled: return
+    began = time.perf_counter()
+    self.refresh()
+    self.settle(time.perf_counter() - began)
+
+@patch
 def draw(self:CodecExplorer)->bytes: # contents of a PNG file
     "The present step, drawn once."
-    steps, unknown = self.slider.value, self.form.value.unknown
-    if (steps, unknown) not in self.drawn:
-        self.live = self.live or live_codec(self.view, steps, unknown)
-        show_step(self.live.figure, **shown_state(self.view, steps, unknown))
-        self.drawn[steps, unknown] = self.live.png()
-    return self.drawn[steps, unknown]
+    state = self.slider.value, self.view.cfg.unknown
+    key = *state, self.rescale.value
+    if key not in self.drawn:
+        self.live = self.live or live_codec(self.view, *state)
+        show_step(self.live.figure, **shown_state(self.view, *state), rescale=self.rescale.value)
+        self.drawn[key] = self.live.png()
+    return self.drawn[key]
 
 @patch
 def report(self:CodecExplorer, seconds:float)->str: # time for coding, if any, and drawing
-    "How long the codec took."
-    encoding, decoding = self.view.seconds
-    return f'encoded in {encoding:.2f} s, decoded in {decoding:.2f} s; this picture in {seconds:.2f} s'
+    "How good the shown state is, and how long the codec took."
+    steps, (encoding, decoding) = self.slider.value, self.view.seconds
+    quality = self.view.state(steps, self.view.cfg.unknown)[1]
+    file = f'{steps} of {len(self.view.known)} steps: {quality:.2f} dB'
+    return f'{file}; encoded in {encoding:.2f} s, decoded in {decoding:.2f} s; this picture in {seconds:.2f} s'
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #add59c82
 def codec_explorer(**settings      # fields of `CodecExplorerConfig` to start from
                   )->CodecExplorer: # widget
     "Explore how a learned codec compresses a photograph."
     return CodecExplorer(CodecExplorerConfig(**settings))
+
+# %% ../../../nbs/workbench/explorers/03_codec.ipynb #28754042
+if __name__ == '__main__' and '__file__' in globals(): save_from_words(CodecExplorer, sys.argv[1:])

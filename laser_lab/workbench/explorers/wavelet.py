@@ -6,10 +6,11 @@
 __all__ = ['YCBCR', 'FAMILIAR', 'WAVELETS', 'SAME_SQUARE', 'WAVELET_PANELS', 'WaveletExplorerConfig', 'to_planes', 'from_planes',
            'quantize_band', 'dequantize_band', 'WaveletView', 'photograph_pyramid', 'band_settings', 'code_band',
            'code_pyramid', 'luma_bands', 'explore_wavelet', 'band_rates', 'show_rates', 'show_tried', 'wavelet_panels',
-           'decoded_title', 'change_image', 'change_artists', 'wavelet_figure', 'update_wavelet', 'live_wavelet',
-           'wavelet_menu', 'WaveletExplorer', 'wavelet_explorer']
+           'decoded_title', 'wavelet_figure', 'update_wavelet', 'live_wavelet', 'wavelet_menu', 'WaveletExplorer',
+           'wavelet_explorer']
 
 # %% ../../../nbs/workbench/explorers/04_wavelet.ipynb #46e69cba
+import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -23,10 +24,10 @@ from ...config import ConfigError, choice, refusal, register, settings, within
 from ...metrics import adaptive_entropy, psnr
 from ...transforms.dwt import FILTERS, most_levels, wavedec2d, wavelet_filters, waverec2d
 from ...viz.bands import EDGES, band_picture, drawn_pyramid, show_band_bits, show_band_names
-from ...viz.style import WIDTH, axes_at, figure_style, show_image, styled
+from ...viz.style import WIDTH, axes_at, change_artists, change_image, figure_style, show_image, styled
 from ..explorer import (ExplorerConfig, HistoryExplorer, LivePicture, comparable, photograph,
-                                          show_plane)
-from ..form import Form, choice_control, settings_grid
+                                          save_from_words, show_plane)
+from ..form import Form, plain_control, settings_grid
 
 # %% ../../../nbs/workbench/explorers/04_wavelet.ipynb #8cef3012
 @dataclass
@@ -155,8 +156,8 @@ def explore_wavelet(cfg:WaveletExplorerConfig # settings
                    )->WaveletView:
     "Code the bands of a photograph, decode them, and measure both."
     with with_threads(1):
-        original = photograph(cfg.photo, cfg.size)[0]
-        pyramid = photograph_pyramid(cfg.photo, cfg.size, cfg.wavelet, cfg.levels)
+        original = photograph(cfg.subject, cfg.size)[0]
+        pyramid = photograph_pyramid(cfg.subject, cfg.size, cfg.wavelet, cfg.levels)
         known, bits = code_pyramid(pyramid, cfg)
         decoded = from_planes(waverec2d(known, cfg.wavelet, original.shape[1:]))
         quality = float(psnr(decoded[None], original[None]))
@@ -180,7 +181,7 @@ def show_rates(ax,              # axes to draw on
 # %% ../../../nbs/workbench/explorers/04_wavelet.ipynb #33e9cff3
 FAMILIAR = ('haar', 'bior2.2', 'bior4.4', 'db4', 'sym8', 'coif1', 'db2', 'db8', 'sym4', 'coif2', 'bior1.3', 'bior6.8')
 WAVELETS = FAMILIAR + tuple(name for name in FILTERS if name not in FAMILIAR) # those met most often come first
-SAME_SQUARE = 'photo', 'size' # settings that make the picture
+SAME_SQUARE = 'photo', 'image', 'size' # settings that make the picture
 
 def show_tried(ax,              # axes to draw on
                view:WaveletView, # result, ringed
@@ -204,19 +205,6 @@ def decoded_title(view:WaveletView # result
                  )->str:           # quality, and what it takes
     "Quality never without its rate."
     return f'decoded: {view.psnr:.2f} dB at {view.rate:.3f} bits per pixel'
-
-# %% ../../../nbs/workbench/explorers/04_wavelet.ipynb #eb8dccc9
-def change_image(ax, image): # axes; (3, H, W) in [0, 1], of any size
-    "Exchange an image, in 8 bits, which are drawn fastest."
-    height, width = image.shape[1:]
-    drawn = (255 * image).round().byte().permute(1, 2, 0).numpy()
-    ax.images[0].set(data=drawn, extent=(-.5, width - .5, height - .5, -.5), interpolation='auto')
-
-def change_artists(ax, show): # axes; function without arguments that draws on them
-    "Remove what can change, and draw it anew."
-    for artist in [*ax.lines, *ax.patches, *ax.texts]: artist.remove()
-    ax.relim()
-    show()
 
 # %% ../../../nbs/workbench/explorers/04_wavelet.ipynb #9370de44
 @styled
@@ -260,32 +248,24 @@ def wavelet_menu(made:Form # of a `WaveletExplorerConfig`
                 )->Form:   # the same
     "A menu of all names in place of a line of text."
     field = next(s for s in settings(WaveletExplorerConfig) if s.name == 'wavelet')
-    menu, text = choice_control(replace(field, meta=dict(choices=WAVELETS)), made.changed), made['wavelet']
-    made.writing = True
-    menu.write(text.read())
-    made.writing = False
-    made.controls['wavelet'] = menu
-    made.children = [menu.widget if child is text.widget else child for child in made.children]
+    made.exchange('wavelet', plain_control(replace(field, meta=dict(choices=WAVELETS)), made.changed))
     return made
 
 # %% ../../../nbs/workbench/explorers/04_wavelet.ipynb #e8398e19
 class WaveletExplorer(HistoryExplorer):
     "The form of a `WaveletExplorerConfig`, the picture of its result, and what was tried before."
-    working = '' # the picture follows at once
+    config, home = WaveletExplorerConfig, 'laser_lab.workbench.explorers.wavelet'
 
     def __init__(self,
                  cfg:WaveletExplorerConfig, # settings to start from
                  compute=explore_wavelet    # function from settings to `WaveletView`
                 ):
-        self.live = None
         super().__init__(cfg, compute)
 
     def make_form(self, cfg): return wavelet_menu(settings_grid(cfg))
 
-    def draw_among(self):
-        if self.live: update_wavelet(self.live.figure, self.view, self.history)
-        else: self.live = live_wavelet(self.view, self.history)
-        return self.live.png()
+    def make_picture(self): return live_wavelet(self.view, self.history)
+    def change_picture(self): update_wavelet(self.live.figure, self.view, self.history)
 
 # %% ../../../nbs/workbench/explorers/04_wavelet.ipynb #23006660
 @patch
@@ -298,3 +278,6 @@ def wavelet_explorer(**settings        # fields of `WaveletExplorerConfig` to st
                     )->WaveletExplorer: # widget
     "Explore a wavelet, its steps and gates on a photograph."
     return WaveletExplorer(WaveletExplorerConfig(**settings))
+
+# %% ../../../nbs/workbench/explorers/04_wavelet.ipynb #28ccb396
+if __name__ == '__main__' and '__file__' in globals(): save_from_words(WaveletExplorer, sys.argv[1:])
