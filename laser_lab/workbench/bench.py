@@ -9,7 +9,7 @@ __all__ = ['FIRST_BASE', 'TITLES', 'WAYS', 'SLICE', 'CELLS', 'ORIGINAL', 'HEAD',
            'base_of', 'words_between', 'numbers', 'differences', 'ResultsPanel', 'ComparePanel', 'section', 'Export',
            'Bench', 'new_ablation', 'kind_of', 'time_words', 'ablation_bench']
 
-# %% ../../nbs/workbench/14_bench.ipynb #d0b14b8e
+# %% ../../nbs/workbench/14_bench.ipynb #21086669
 import asyncio, html, os, re, threading, time
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -43,11 +43,11 @@ from .results import (EXPORTS, curves_figure, export_results, fields_of, jpeg_an
 from .runs import studies
 from .swipe import Swipe, rates_note
 
-# %% ../../nbs/workbench/14_bench.ipynb #5a24718d
+# %% ../../nbs/workbench/14_bench.ipynb #4ec72c20
 FIRST_BASE = [*BENCH, 'model=laser'] # a base that trains within a minute on a laptop
 TITLES = dict(model='model', data='images', training='training', spectral='spectrum')
 
-# %% ../../nbs/workbench/14_bench.ipynb #b3b8c8ba
+# %% ../../nbs/workbench/14_bench.ipynb #d86c1ea7
 class BaseForm(Form):
     "The form of the run from which all settings start."
     def __init__(self, cfg:RunConfig): # to start from
@@ -69,7 +69,7 @@ class BaseForm(Form):
         if name != self.model_chosen: self.follow_model(name)
         super().changed()
 
-# %% ../../nbs/workbench/14_bench.ipynb #902d1808
+# %% ../../nbs/workbench/14_bench.ipynb #d5bc8dc9
 def carried(old:Config, new:Config, group:str)->Config: # two presets' values
     "The new values, with what was changed in the old ones where both have the field."
     start, known = preset(group, preset_name(group, old)), new.used_fields()
@@ -85,7 +85,7 @@ def companions(before:str, after:str)->dict: # two presets of models; group -> p
     usual = {group: preset_name(group, getattr(RunConfig(), group)) for group in old}
     return usual | new
 
-# %% ../../nbs/workbench/14_bench.ipynb #d6c6c304
+# %% ../../nbs/workbench/14_bench.ipynb #8c09cb9e
 @patch
 def follow_model(self:BaseForm, name:str): # preset of the model that was chosen
     "Take over what goes with a model."
@@ -101,7 +101,7 @@ def write(self:BaseForm, cfg:RunConfig): # allowed values
     self.model_chosen = preset_name('model', cfg.model)
     Form.write(self, cfg)
 
-# %% ../../nbs/workbench/14_bench.ipynb #09774503
+# %% ../../nbs/workbench/14_bench.ipynb #244bc39f
 def possible(base:RunConfig, new:dict)->dict: # group -> configuration of the parts that change; the same
     "The new parts with what was changed in the old ones, as far as that is allowed together."
     kept = {group: carried(getattr(base, group), part, group) for group, part in new.items()}
@@ -111,7 +111,7 @@ def possible(base:RunConfig, new:dict)->dict: # group -> configuration of the pa
             return mine
     return new
 
-# %% ../../nbs/workbench/14_bench.ipynb #c1d1d7e6
+# %% ../../nbs/workbench/14_bench.ipynb #49de7f5d
 def faint(text:str)->str: # HTML of a note
     "Words of less weight."
     return f'<div style="font-size:11px; line-height:14px; opacity:.75">{html.escape(text)}</div>'
@@ -129,7 +129,7 @@ def meaning(value, s)->str: # what the base has; the field, a `Setting`
     now = preset_name(s.meta['group'], value) if 'group' in s.meta else value_word(value)
     return ' '.join(filter(None, [f'{s.comment}:' if s.comment else '', f'{allowed(s)}; in the base {now}']))
 
-# %% ../../nbs/workbench/14_bench.ipynb #969dc867
+# %% ../../nbs/workbench/14_bench.ipynb #a154a800
 class ValuesRow(widgets.VBox):
     "A field that varies, with its values."
     def __init__(self, field:str, text:str, changed): # in full; values; () called while the user types
@@ -145,7 +145,7 @@ class ValuesRow(widgets.VBox):
         text = told('error', reason) or faint(said)
         if self.note.value != text: self.note.value = text
 
-# %% ../../nbs/workbench/14_bench.ipynb #e99b263c
+# %% ../../nbs/workbench/14_bench.ipynb #5fef7ed5
 WAYS = {'crossed': 'every value with every value of the other fields',
         'one at a time': 'each setting differs from the base in one field',
         'row by row': 'each setting is written out, a label and its overrides'}
@@ -163,7 +163,7 @@ class VaryPanel(widgets.VBox):
         self.show_fields(cfg)
         self.show_way()
 
-# %% ../../nbs/workbench/14_bench.ipynb #e06411fc
+# %% ../../nbs/workbench/14_bench.ipynb #78b76e21
 @patch
 def make_finder(self:VaryPanel):
     "Where fields are looked for and ticked."
@@ -179,7 +179,7 @@ def make_finder(self:VaryPanel):
     self.tick_layout = widgets.Layout(width='auto', min_width='0')
     self.tick_style = widgets.Checkbox().style
 
-# %% ../../nbs/workbench/14_bench.ipynb #2893d744
+# %% ../../nbs/workbench/14_bench.ipynb #26cb1970
 @patch
 def make_ways(self:VaryPanel):
     "How settings follow from fields, rows as text, and seeds."
@@ -192,7 +192,7 @@ def make_ways(self:VaryPanel):
     self.seeds = widgets.Text('0, 1, 2', description='seeds', tooltip=tip, style=style, layout=dict(width='auto'))
     for widget in (self.text, self.seeds): widget.observe(lambda _: self.changed(), 'value')
 
-# %% ../../nbs/workbench/14_bench.ipynb #03c83fab
+# %% ../../nbs/workbench/14_bench.ipynb #f3d4af48
 @patch
 def show_way(self:VaryPanel):
     "Fields with values, or rows as text; the rows are those that the fields made."
@@ -203,7 +203,7 @@ def show_way(self:VaryPanel):
     self.fields_part.layout.display, self.text.layout.display = ('none', None) if by_row else (None, 'none')
     self.changed()
 
-# %% ../../nbs/workbench/14_bench.ipynb #20dc3d11
+# %% ../../nbs/workbench/14_bench.ipynb #8a1f8277
 @patch
 def show_fields(self:VaryPanel, cfg:RunConfig): # the base
     "Offer the fields of another base; fields that it lacks are let go."
@@ -214,7 +214,7 @@ def show_fields(self:VaryPanel, cfg:RunConfig): # the base
     self.list_fields()
     self.lines.children = list(self.rows.values())
 
-# %% ../../nbs/workbench/14_bench.ipynb #5d1fd1fb
+# %% ../../nbs/workbench/14_bench.ipynb #ab61d075
 @patch
 def list_fields(self:VaryPanel):
     "The ticks of the fields that are looked for."
@@ -225,7 +225,7 @@ def list_fields(self:VaryPanel):
     reason = str(refusal('field', typed, nearest(typed, known))) if typed and not names else ''
     self.no_match.value = told('error', reason)
 
-# %% ../../nbs/workbench/14_bench.ipynb #d6726c3e
+# %% ../../nbs/workbench/14_bench.ipynb #540d78d2
 @patch
 def tick(self:VaryPanel, field:str, s)->widgets.Checkbox: # a field, its `Setting`
     "The tick of a field, made once."
@@ -237,7 +237,7 @@ def tick(self:VaryPanel, field:str, s)->widgets.Checkbox: # a field, its `Settin
     self.ticks[field] = box
     return box
 
-# %% ../../nbs/workbench/14_bench.ipynb #ae9edc03
+# %% ../../nbs/workbench/14_bench.ipynb #9a27b8a0
 @patch
 def ticked(self:VaryPanel, field:str, on:bool):
     "Let a field vary, or no longer."
@@ -253,13 +253,13 @@ def value_of(self:VaryPanel, field:str): # what the base has
     part = getattr(self.cfg, group)
     return getattr(part, name) if name else part
 
-# %% ../../nbs/workbench/14_bench.ipynb #29d47f74
+# %% ../../nbs/workbench/14_bench.ipynb #da59d97a
 @patch
 def changed(self:VaryPanel):
     "Tell of a change, unless the panel itself is being written."
     if not self.quiet: self.told()
 
-# %% ../../nbs/workbench/14_bench.ipynb #9d18d863
+# %% ../../nbs/workbench/14_bench.ipynb #7ce6fec3
 @patch
 def fields(self:VaryPanel)->list: # of `Varied`
     "The fields with their values; what is refused stands below its line."
@@ -273,7 +273,7 @@ def fields(self:VaryPanel)->list: # of `Varied`
     if reasons: raise ConfigError(reasons[0])
     return found
 
-# %% ../../nbs/workbench/14_bench.ipynb #f33955b6
+# %% ../../nbs/workbench/14_bench.ipynb #7538f3f2
 @patch
 def grid(self:VaryPanel, cfg:RunConfig, way:str)->dict: # the base, one of `WAYS`; label -> overrides
     fields = self.fields()
@@ -287,7 +287,7 @@ def rows_made(self:VaryPanel, cfg:RunConfig)->dict: # the base; label -> overrid
     if made: return made
     raise refusal('settings', 0, 'a ticked field with values such as 2,4,8, or a row', error=ConfigError)
 
-# %% ../../nbs/workbench/14_bench.ipynb #c1750453
+# %% ../../nbs/workbench/14_bench.ipynb #1a3ad07b
 @patch
 def seeds_given(self:VaryPanel)->list: # of int
     "The seeds; too few are warned of."
@@ -297,7 +297,7 @@ def seeds_given(self:VaryPanel)->list: # of int
     self.warning.value = f'<span style="color:#8a5a00; line-height:1.3">⚠ {note}</span>' if note else ''
     return seeds
 
-# %% ../../nbs/workbench/14_bench.ipynb #5936f31e
+# %% ../../nbs/workbench/14_bench.ipynb #6c0cfbb8
 @patch
 def write(self:VaryPanel, cfg:RunConfig, study:StudyConfig): # the base; whose rows and seeds are shown
     "Show the rows and seeds of a study."
@@ -312,7 +312,7 @@ def write(self:VaryPanel, cfg:RunConfig, study:StudyConfig): # the base; whose r
         self.way.value = way
     finally: self.quiet = False
 
-# %% ../../nbs/workbench/14_bench.ipynb #db2cbea2
+# %% ../../nbs/workbench/14_bench.ipynb #dfe3b230
 SLICE = .05 # seconds of checking before the kernel may do something else
 
 def in_slices(work,  # generator
@@ -330,7 +330,7 @@ def in_slices(work,  # generator
         if alive(): done()
     go()
 
-# %% ../../nbs/workbench/14_bench.ipynb #5df9e1c7
+# %% ../../nbs/workbench/14_bench.ipynb #c1e1c36e
 CELLS = 60 # settings that the preview lists at most
 
 def cells_html(cells:list # of `Planned`
@@ -345,7 +345,7 @@ def cells_html(cells:list # of `Planned`
     head = ''.join(f'<th scope="col">{heading}</th>' for heading in ('setting', 'what it changes', 'possible'))
     return f'{ROWS_STYLE}<table class="laser-lab-runs"><tr>{head}</tr>{"".join(map(row, first))}</table>{more}'
 
-# %% ../../nbs/workbench/14_bench.ipynb #fa9c4eb7
+# %% ../../nbs/workbench/14_bench.ipynb #16bfdd53
 class Preview(widgets.VBox):
     "What a plan makes: settings, runs, time."
     def __init__(self, changed): # () called when another plan has been checked
@@ -354,7 +354,7 @@ class Preview(widgets.VBox):
         self.table.layout = widgets.Layout(max_height='260px', overflow='auto')
         super().__init__([self.message, self.table])
 
-# %% ../../nbs/workbench/14_bench.ipynb #9429b177
+# %% ../../nbs/workbench/14_bench.ipynb #da509a39
 @patch
 def refuse(self:Preview, reason:str): # in one sentence
     "Show why there is no plan."
@@ -362,7 +362,7 @@ def refuse(self:Preview, reason:str): # in one sentence
     self.count.value, self.table.value, self.message.value = '', '', told('error', reason)
     self.told()
 
-# %% ../../nbs/workbench/14_bench.ipynb #4c2416d7
+# %% ../../nbs/workbench/14_bench.ipynb #72a0af6b
 @patch
 def plan(self:Preview, common:list, rows:dict, seeds:list): # overrides that all share; label -> overrides; seeds
     "Check a plan, in place of the one before."
@@ -379,7 +379,7 @@ def plan(self:Preview, common:list, rows:dict, seeds:list): # overrides that all
 def say(self:Preview, settings:int, more:str): # how many settings, what else; a line
     self.count.value = f'<b>{spoken_count(settings, len(self.seeds))}</b>, {html.escape(more)}'
 
-# %% ../../nbs/workbench/14_bench.ipynb #66b34bb8
+# %% ../../nbs/workbench/14_bench.ipynb #c11362c3
 @patch
 def planned(self:Preview):
     "All settings have been checked."
@@ -392,7 +392,7 @@ def planned(self:Preview):
     self.table.value = cells_html(self.cells)
     self.told()
 
-# %% ../../nbs/workbench/14_bench.ipynb #f3733a40
+# %% ../../nbs/workbench/14_bench.ipynb #22d0c655
 @dataclass
 class WhereConfig(Config):
     "Where an ablation is trained."
@@ -409,7 +409,7 @@ def workers_of(where:WhereConfig, cells)->int: # of `Planned`
 def on_cpu(cells)->bool: # of `Planned`; do all leave GPUs alone?
     return all(c.cfg.training.accelerator == 'cpu' for c in cells if c.cfg)
 
-# %% ../../nbs/workbench/14_bench.ipynb #9bdfd179
+# %% ../../nbs/workbench/14_bench.ipynb #f09708f7
 def place_of(where:WhereConfig, cells)->str: # in words
     "On what the time is counted."
     count, engine = workers_of(where, cells), preset_name('engine', where.engine)
@@ -418,7 +418,7 @@ def place_of(where:WhereConfig, cells)->str: # in words
     if not on_cpu(cells): return 'on one GPU' if count == 1 else together
     return f'on {count} core{"s" * (count > 1)}'
 
-# %% ../../nbs/workbench/14_bench.ipynb #090ae3d5
+# %% ../../nbs/workbench/14_bench.ipynb #9bf40cdd
 class Stopwatch:
     "Times a few steps of runs in another process, in a thread that waits for them."
     def __init__(self, known): self.known, self.waiting, self.thread = known, [], None # list of `Speed`, to which is added
@@ -451,7 +451,7 @@ class Stopwatch:
             seconds, steps = outcome.value['seconds'], outcome.value['steps']
             self.known.append(Speed(configurations[int(job.name)], seconds, steps, False))
 
-# %% ../../nbs/workbench/14_bench.ipynb #f787737e
+# %% ../../nbs/workbench/14_bench.ipynb #8534be06
 def choices_of(root)->list: # folder that holds studies; of (words, what is opened)
     "What can be opened: nothing yet, the studies that the package knows, and those of a folder, the newest first."
     known = [(f'study={name}', f'study={name}') for name in preset_names('study') if name != 'rows']
@@ -462,7 +462,7 @@ def running_study(root)->Path|None: # folder that holds studies
     "A study that is being worked on."
     return next((folder for folder in reversed(studies(root)) if writer_of(folder)), None)
 
-# %% ../../nbs/workbench/14_bench.ipynb #47507aa0
+# %% ../../nbs/workbench/14_bench.ipynb #b6138522
 def study_at(what)->tuple: # preset, folder or `StudyConfig`; the study, and its folder or None
     "What is to be opened."
     if isinstance(what, StudyConfig): return what, None
@@ -474,7 +474,7 @@ def study_at(what)->tuple: # preset, folder or `StudyConfig`; the study, and its
     there = ', '.join(preset_names('study'))
     raise refusal('study', str(what), f'{there}, or the folder of a study', error=ConfigError)
 
-# %% ../../nbs/workbench/14_bench.ipynb #73423dd4
+# %% ../../nbs/workbench/14_bench.ipynb #08c45666
 def base_of(study:StudyConfig)->RunConfig:
     "The run that a study starts from; where what its rows share is no run alone, that of its first row."
     try: return compose('train', RunConfig, study.common)
@@ -486,7 +486,7 @@ def words_between(words:list, before:RunConfig, after:RunConfig)->list: # overri
     if after == before: return list(words)
     return run_words(after)
 
-# %% ../../nbs/workbench/14_bench.ipynb #6003ee6c
+# %% ../../nbs/workbench/14_bench.ipynb #19dcdb57
 def numbers(results:pd.DataFrame # from `study_results`
            )->pd.DataFrame:      # a row for each method: of each measure mean and sample standard deviation, n
     "What was found, as numbers that a table can sort."
@@ -498,7 +498,7 @@ def numbers(results:pd.DataFrame # from `study_results`
     frame = pd.DataFrame(found, results.index.unique('method'))
     return frame.assign(n=done.groupby('method', sort=False).size().reindex(frame.index, fill_value=0))
 
-# %% ../../nbs/workbench/14_bench.ipynb #fce7cca9
+# %% ../../nbs/workbench/14_bench.ipynb #c49b73aa
 def differences(results:pd.DataFrame, baseline:str, measure:str)->pd.Series: # HTML for each method
     "The difference of each method to a baseline with its interval; grey where it may be chance."
     heading, format, factor = table_columns()[measure]
@@ -510,7 +510,7 @@ def differences(results:pd.DataFrame, baseline:str, measure:str)->pd.Series: # H
     found = paired_differences(results, baseline, measure)
     return found.apply(text, axis=1) if len(found) else pd.Series(dtype=object)
 
-# %% ../../nbs/workbench/14_bench.ipynb #8ebcd441
+# %% ../../nbs/workbench/14_bench.ipynb #2bc09094
 class ResultsPanel(widgets.VBox):
     "The table, the differences to a baseline, the curves and the files of a study."
     def __init__(self):
@@ -530,7 +530,7 @@ class ResultsPanel(widgets.VBox):
     def file_button(self, kind): # one of `EXPORTS`
         return pressed(kind, 'download', f'write {kind} into the folder of the study', lambda: self.write(kind))
 
-# %% ../../nbs/workbench/14_bench.ipynb #0f8ae868
+# %% ../../nbs/workbench/14_bench.ipynb #22074ed1
 @patch
 def show(self:ResultsPanel, folder): # of a study
     "Show what a study has found by now."
@@ -544,7 +544,7 @@ def show(self:ResultsPanel, folder): # of a study
     self.note.value = told('note', '' if methods else 'no run is finished yet')
     self.draw()
 
-# %% ../../nbs/workbench/14_bench.ipynb #a37885ef
+# %% ../../nbs/workbench/14_bench.ipynb #dd2d70cb
 @patch
 def offer(self:ResultsPanel, menu, options:list, usual=''): # of (words, value); the value that is chosen at first
     "Offer other choices; what was chosen stays."
@@ -552,7 +552,7 @@ def offer(self:ResultsPanel, menu, options:list, usual=''): # of (words, value);
     if list(menu.options) != options: menu.options = options
     menu.value = before if before in values else usual if usual in values else next(iter(values), None)
 
-# %% ../../nbs/workbench/14_bench.ipynb #615a340e
+# %% ../../nbs/workbench/14_bench.ipynb #c40f7084
 @patch
 def draw(self:ResultsPanel):
     "The table; the curves are drawn beside it, in a thread."
@@ -564,7 +564,7 @@ def draw(self:ResultsPanel):
     self.table.update(shown, allow_html=True, buttons=['colvis'], showIndex=False)
     threading.Thread(target=self.draw_curves, args=(self.found,), daemon=True).start()
 
-# %% ../../nbs/workbench/14_bench.ipynb #9aaf4cf7
+# %% ../../nbs/workbench/14_bench.ipynb #e3d947b2
 @patch
 def draw_curves(self:ResultsPanel, found:pd.DataFrame): # from `study_results`
     "Rate and distortion, with JPEG as an anchor; nothing where there is no rate."
@@ -581,7 +581,7 @@ def write(self:ResultsPanel, kind:str): # one of `EXPORTS`
     self.say('note', f'writing {kind} …')
     threading.Thread(target=self.write_now, args=(kind,), daemon=True).start()
 
-# %% ../../nbs/workbench/14_bench.ipynb #0d9ec19a
+# %% ../../nbs/workbench/14_bench.ipynb #ce344d0f
 @patch
 def write_now(self:ResultsPanel, kind:str):
     "Say where the file is, or why there is none."
@@ -592,7 +592,7 @@ def write_now(self:ResultsPanel, kind:str):
 def say(self:ResultsPanel, kind:str, words:str): # 'error' or 'note'
     self.files.value = told(kind, words)
 
-# %% ../../nbs/workbench/14_bench.ipynb #f3b05df2
+# %% ../../nbs/workbench/14_bench.ipynb #58236ccd
 ORIGINAL = 'original' # what a reconstruction may be compared with
 
 class ComparePanel(widgets.VBox):
@@ -611,7 +611,7 @@ class ComparePanel(widgets.VBox):
         menus = widgets.HBox([self.left, self.right, self.image, self.upload], layout=dict(flex_flow='row wrap'))
         super().__init__([menus, self.note, self.place])
 
-# %% ../../nbs/workbench/14_bench.ipynb #8ac1da05
+# %% ../../nbs/workbench/14_bench.ipynb #7b3bef6a
 @patch
 def show(self:ComparePanel, folder): # of a study
     "Offer what is finished; nothing is computed before it is looked at."
@@ -626,7 +626,7 @@ def show(self:ComparePanel, folder): # of a study
         menu.value = before if before in self.runs else usual
     self.writing = False
 
-# %% ../../nbs/workbench/14_bench.ipynb #5c161f4c
+# %% ../../nbs/workbench/14_bench.ipynb #233d7f78
 @patch
 def take(self:ComparePanel, files): # of an upload
     "Add an image of the user; one that cannot be read is refused in a sentence."
@@ -640,7 +640,7 @@ def take(self:ComparePanel, files): # of an upload
             self.compare()
     except (UserError, ValueError, OSError) as e: self.note.value = told('error', str(e))
 
-# %% ../../nbs/workbench/14_bench.ipynb #99f9867e
+# %% ../../nbs/workbench/14_bench.ipynb #e050b15c
 @patch
 def side(self:ComparePanel)->int: # of an image of the user, pixels: twice that of the held-out ones
     return 2 * larger_crops(self.data or RunConfig().data).image_size
@@ -662,7 +662,7 @@ def compare(self:ComparePanel):
     self.thread = threading.Thread(target=self.compare_now, args=(self.turn,), daemon=True)
     self.thread.start()
 
-# %% ../../nbs/workbench/14_bench.ipynb #d7547060
+# %% ../../nbs/workbench/14_bench.ipynb #4bd7cdf5
 @patch
 def compare_now(self:ComparePanel, turn:int): # of the choice
     "Reconstruct and show, unless something else was chosen."
@@ -673,7 +673,7 @@ def compare_now(self:ComparePanel, turn:int): # of the choice
             self.note.value = told('error', str(e) if isinstance(e, UserError) else f'{type(e).__name__}: {e}')
             if not isinstance(e, (UserError, ValueError, OSError)): raise
 
-# %% ../../nbs/workbench/14_bench.ipynb #ad5c548d
+# %% ../../nbs/workbench/14_bench.ipynb #8cd978ef
 @patch
 def draw(self:ComparePanel):
     "Both images in the swipe."
@@ -691,7 +691,7 @@ def draw(self:ComparePanel):
     else: self.place.children = [Swipe(left, right, **told_of, settings=settings)]
     self.note.value = told('note', self.said.get(self.image.value, ''))
 
-# %% ../../nbs/workbench/14_bench.ipynb #8a336184
+# %% ../../nbs/workbench/14_bench.ipynb #bea0697f
 @patch
 def made_of(self:ComparePanel, name:str, x)->tuple: # a run or the original, image; image, bits per pixel or None
     "What a run makes of an image, computed once."
@@ -708,12 +708,12 @@ def label(self:ComparePanel, name:str, made, x)->str: # a run or the original, i
     if name == ORIGINAL: return name
     return f'{name}: {float(psnr(made, x)):.2f} dB, {self.made[name, self.image.value][1]:.3f} bit/px'
 
-# %% ../../nbs/workbench/14_bench.ipynb #b978d84b
+# %% ../../nbs/workbench/14_bench.ipynb #d9490402
 @patch
 def settings_of(self:ComparePanel, name:str)->dict: # of a run; field -> value
     return fields_of(load_config(RunConfig, self.runs[name]/'config.json').to_dict())
 
-# %% ../../nbs/workbench/14_bench.ipynb #74a73214
+# %% ../../nbs/workbench/14_bench.ipynb #4fb94d8d
 HEAD = 'font-weight:600; font-size:14px; margin:6px 0 2px'
 
 def section(title:str, *parts)->widgets.VBox: # heading, widgets
@@ -721,7 +721,7 @@ def section(title:str, *parts)->widgets.VBox: # heading, widgets
     heading = widgets.HTML(f'<div role="heading" aria-level="3" style="{HEAD}">{html.escape(title)}</div>')
     return widgets.VBox([heading, *parts], layout=dict(min_width='0', overflow='hidden'))
 
-# %% ../../nbs/workbench/14_bench.ipynb #510cf99b
+# %% ../../nbs/workbench/14_bench.ipynb #592ba9f4
 class Export(widgets.VBox):
     "The plan as a command line and as a notebook cell."
     def __init__(self):
@@ -735,7 +735,7 @@ class Export(widgets.VBox):
         self.command.value = command_of(study, output_dir=quoted(output_dir))
         self.code.value = code_of(study, Path(output_dir)/slug(study.title))
 
-# %% ../../nbs/workbench/14_bench.ipynb #42110574
+# %% ../../nbs/workbench/14_bench.ipynb #ba43941c
 class Bench(widgets.VBox):
     "An ablation from its first idea to its results; `study` is what would be trained, `results` what was found."
     def __init__(self,
@@ -752,13 +752,13 @@ class Bench(widgets.VBox):
         self.writing = False
         self.show(study or running_study(output_dir) or new_ablation())
 
-# %% ../../nbs/workbench/14_bench.ipynb #3c404f6a
+# %% ../../nbs/workbench/14_bench.ipynb #69fd4c80
 def new_ablation()->StudyConfig: # to start from
     "A study that trains within minutes."
     rows = {f'sparsity_level {n}': [f'model.sparsity_level={n}'] for n in (2, 4)}
     return StudyConfig('ablation', rows, FIRST_BASE, [0, 1, 2])
 
-# %% ../../nbs/workbench/14_bench.ipynb #3a5aa0cb
+# %% ../../nbs/workbench/14_bench.ipynb #b7f70336
 @patch
 def make_setup(self:Bench, output_dir):
     "Everything that is decided before the start."
@@ -774,7 +774,7 @@ def make_setup(self:Bench, output_dir):
     self.where.observe(lambda _: self.check_engine(), 'value')
     self.title.observe(lambda _: self.replan(), 'value')
 
-# %% ../../nbs/workbench/14_bench.ipynb #ba98ea7b
+# %% ../../nbs/workbench/14_bench.ipynb #6d5cff1a
 @patch
 def make_tabs(self:Bench):
     "What is shown where."
@@ -794,7 +794,7 @@ def make_tabs(self:Bench):
     self.tabs.observe(lambda change: change.new == 3 and self.compared.compare(), 'selected_index')
     self.make_top()
 
-# %% ../../nbs/workbench/14_bench.ipynb #5d0f9032
+# %% ../../nbs/workbench/14_bench.ipynb #d47f4d97
 @patch
 def make_top(self:Bench):
     "What is opened."
@@ -808,20 +808,21 @@ def make_top(self:Bench):
     title = widgets.HTML('<b style="font-size:16px">Ablation bench</b>', layout=dict(margin='0 16px 0 0'))
     self.top = widgets.HBox([title, self.menu, self.path], layout=dict(flex_flow='row wrap'))
 
-# %% ../../nbs/workbench/14_bench.ipynb #b7e61e21
+# %% ../../nbs/workbench/14_bench.ipynb #7089a992
 @patch
 def choose(self:Bench, what): # preset, folder or `StudyConfig`
     "Open what the user has chosen; what cannot be opened is refused in place."
+    self.message.value = told('note', 'opening …')
     try: self.show(what)
     except (UserError, OSError) as e: self.message.value = told('error', str(e))
 
-# %% ../../nbs/workbench/14_bench.ipynb #9eb6ba4b
+# %% ../../nbs/workbench/14_bench.ipynb #58868f73
 @patch
 def show(self:Bench, what): # preset, folder or `StudyConfig`
     "Open a study."
     study, folder = study_at(what)
     base = base_of(study)
-    self.opened, self.message.value, self.writing = (study, base), '', True
+    self.opened, self.writing = (study, base), True
     try:
         self.base.write(base)
         self.vary.write(base, study)
@@ -830,8 +831,9 @@ def show(self:Bench, what): # preset, folder or `StudyConfig`
     if folder: self.attach(folder)
     if folder: self.list_studies(folder)
     self.replan()
+    self.message.value = ''
 
-# %% ../../nbs/workbench/14_bench.ipynb #5bc4175c
+# %% ../../nbs/workbench/14_bench.ipynb #7383dccc
 @patch
 def rebase(self:Bench):
     "The base was changed."
@@ -840,7 +842,7 @@ def rebase(self:Bench):
     self.vary.cfg = self.base.value
     self.replan()
 
-# %% ../../nbs/workbench/14_bench.ipynb #97fcc83d
+# %% ../../nbs/workbench/14_bench.ipynb #43f8a2d1
 @patch
 def replan(self:Bench):
     "Say what follows from what is shown."
@@ -853,7 +855,7 @@ def replan(self:Bench):
     except ConfigError as e: return self.preview.refuse(str(e))
     self.preview.plan(*self.words(rows), seeds)
 
-# %% ../../nbs/workbench/14_bench.ipynb #b54f9983
+# %% ../../nbs/workbench/14_bench.ipynb #65f291cf
 @patch
 def words(self:Bench, rows:dict)->tuple: # label -> overrides; overrides that all share, rows
     "The study as overrides; one that was opened and is unchanged stays as it is written."
@@ -861,7 +863,7 @@ def words(self:Bench, rows:dict)->tuple: # label -> overrides; overrides that al
     if self.base.value == before and rows == study.rows: return study.common, rows
     return shared_words(words_between(study.common, before, self.base.value), rows)
 
-# %% ../../nbs/workbench/14_bench.ipynb #87dc6f6b
+# %% ../../nbs/workbench/14_bench.ipynb #73dd3dc4
 @patch
 def planned(self:Bench):
     "A plan was checked: offer the start, and say how long it takes."
@@ -871,7 +873,7 @@ def planned(self:Bench):
     self.export.show(self.study, self.output)
     self.tell_time()
 
-# %% ../../nbs/workbench/14_bench.ipynb #b8189d26
+# %% ../../nbs/workbench/14_bench.ipynb #28d6609e
 @patch
 def tell_time(self:Bench, words:str=''): # what is being timed
     "The line above the settings."
@@ -886,13 +888,13 @@ def tell_time(self:Bench, words:str=''): # what is being timed
 
 def kind_of(cfg:RunConfig): return type(cfg.model), cfg.data.dataset # of which one run is timed
 
-# %% ../../nbs/workbench/14_bench.ipynb #6aa3b2a1
+# %% ../../nbs/workbench/14_bench.ipynb #56b8eb3e
 def time_words(found, where:WhereConfig, cells)->str: # `Estimate`
     "How long, on what, and how that is known."
     source = 'earlier runs' if found.earlier else 'a few steps that were timed'
     return f'{spoken_estimate(found, workers_of(where, cells))} {place_of(where, cells)} (from {source})'
 
-# %% ../../nbs/workbench/14_bench.ipynb #04cce414
+# %% ../../nbs/workbench/14_bench.ipynb #aca7b26b
 @patch
 def check_engine(self:Bench):
     "Refuse an engine that is not installed, in place."
@@ -904,7 +906,7 @@ def check_engine(self:Bench):
     if self.where.value.output_dir != self.output: self.look_elsewhere(self.where.value.output_dir)
     if not self.preview.reason: self.tell_time()
 
-# %% ../../nbs/workbench/14_bench.ipynb #92e7c47a
+# %% ../../nbs/workbench/14_bench.ipynb #f42d406d
 @patch
 def look_elsewhere(self:Bench, output_dir:str):
     "Another folder holds the studies."
@@ -921,13 +923,13 @@ def list_studies(self:Bench, chosen=''): # folder that is shown
     try: self.menu.options, self.menu.value = options, str(chosen)
     finally: self.writing = False
 
-# %% ../../nbs/workbench/14_bench.ipynb #07fdbbf0
+# %% ../../nbs/workbench/14_bench.ipynb #038feb17
 @patch(as_prop=True)
 def study(self:Bench)->StudyConfig: # what is possible of what is shown
     "The study that the start would train."
     return study_of(self.title.value, self.preview.common, self.preview.cells, self.preview.seeds)
 
-# %% ../../nbs/workbench/14_bench.ipynb #72e756dd
+# %% ../../nbs/workbench/14_bench.ipynb #91c54f70
 @patch
 def begin(self:Bench):
     "Start what is shown, in a thread, since a study of many runs takes a while to be written down."
@@ -937,7 +939,7 @@ def begin(self:Bench):
     self.starting = threading.Thread(target=self.begin_now, args=(study, self.where.value), daemon=True)
     self.starting.start()
 
-# %% ../../nbs/workbench/14_bench.ipynb #849ef3ba
+# %% ../../nbs/workbench/14_bench.ipynb #9fbe4f43
 @patch
 def begin_now(self:Bench, study:StudyConfig, where:WhereConfig):
     "Begin a study and follow it; a refusal is shown beside the button."
@@ -951,7 +953,7 @@ def begin_now(self:Bench, study:StudyConfig, where:WhereConfig):
 def say_started(self:Bench, words:str): # HTML
     self.said.value, self.start.disabled = words, False
 
-# %% ../../nbs/workbench/14_bench.ipynb #16f27c94
+# %% ../../nbs/workbench/14_bench.ipynb #85f4e3d5
 @patch
 def attach(self:Bench, folder, process:int=None): # of a study; the process that was just started for it
     "Follow a study, and show what it has found so far."
@@ -959,7 +961,7 @@ def attach(self:Bench, folder, process:int=None): # of a study; the process that
     self.show_results()
     self.tabs.selected_index = 1
 
-# %% ../../nbs/workbench/14_bench.ipynb #cad4fffc
+# %% ../../nbs/workbench/14_bench.ipynb #fb592faf
 @patch
 def show_results(self:Bench):
     "What has been found by now."
@@ -977,7 +979,7 @@ def results(self:Bench)->pd.DataFrame: # as from `study_results`
     "What became of each run, measures and settings."
     return study_results(self.folder) if self.folder else pd.DataFrame()
 
-# %% ../../nbs/workbench/14_bench.ipynb #71927dd8
+# %% ../../nbs/workbench/14_bench.ipynb #17cd9524
 def ablation_bench(study=None,       # to open: preset, folder or `StudyConfig`; None: one that is running, or a new one
                    output_dir='runs' # folder that holds studies
                   )->Bench:
