@@ -208,8 +208,8 @@ TABLE_LOOKS = """
 .laser-lab-table tr[aria-selected=true] {background: var(--jp-brand-color3, #bbdefb)}
 .laser-lab-table .faint {color: #767676}
 .laser-lab-table :focus-visible {outline: 2px solid var(--jp-brand-color1, #1565c0); outline-offset: -2px}
-.laser-lab-table details {position: relative}
-.laser-lab-table details > div {position: absolute; z-index: 2; padding: 6px; max-height: 300px; overflow: auto;
+.laser-lab-table tr[aria-selected=true] .faint {color: #555}
+.laser-lab-table details > div {padding: 6px; max-height: 300px; overflow: auto;
   background: var(--jp-layout-color1, white); border: 1px solid var(--jp-border-color1, #bbb)}
 .laser-lab-table label {display: block; white-space: nowrap}
 """
