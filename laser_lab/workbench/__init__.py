@@ -15,9 +15,9 @@ names = {
     'bench': [
         'BaseForm', 'Bench', 'CELLS', 'ComparePanel', 'Export', 'FIRST_BASE', 'HEAD', 'ORIGINAL', 'Preview',
         'ResultsPanel', 'SLICE', 'Stopwatch', 'TITLES', 'ValuesRow', 'VaryPanel', 'WAYS', 'WhereConfig',
-        'ablation_bench', 'base_of', 'carried', 'cells_html', 'choices_of', 'companions', 'differences', 'faint',
-        'in_slices', 'kind_of', 'meaning', 'new_ablation', 'numbers', 'on_cpu', 'place_of', 'possible', 'running_study',
-        'section', 'study_at', 'suggestion', 'time_words', 'words_between', 'workers_of'],
+        'ablation_bench', 'base_of', 'bd_html', 'bd_rows', 'carried', 'cells_html', 'choices_of', 'companions', 'faint',
+        'in_slices', 'kind_of', 'meaning', 'new_ablation', 'on_cpu', 'place_of', 'possible', 'running_study', 'section',
+        'study_at', 'suggestion', 'time_words', 'words_between', 'workers_of'],
     'engines': [
         'IMPORTED', 'LocalEngine', 'LocalSession', 'PAUSE', 'RayEngine', 'RaySession', 'STOPPING', 'Slot',
         'SlurmEngine', 'SlurmSession', 'TRIES', 'WorkerLost', 'check_address', 'is_loopback', 'needed', 'on_loopback',
