@@ -27,7 +27,7 @@ from torch import Tensor
 from ..config import Config, ConfigError, UserError, choice, from_overrides, quoted, refusal, settings
 from ..data import center_crop, fit_image, load_photo, read_upload, read_with_notes, to_tensor
 from ..viz.curves import rate_axis
-from ..viz.style import REFERENCE, category
+from ..viz.style import DRAWING, REFERENCE, category, figure_style
 from .form import Browser, Form, describe, names_below, settings_grid
 
 # %% ../../nbs/workbench/01_explorer.ipynb #e13a9610
@@ -320,8 +320,10 @@ async def follow(self:Explorer,
         await asyncio.sleep(MOMENT)
         while turn == self.turn:
             view = next(steps, LAST)
-            if view is LAST: return self.settle(time.perf_counter() - began)
-            if view is not None: self.present(view)
+            with DRAWING: # another thread may have been asked meanwhile
+                if turn != self.turn: return
+                if view is LAST: return self.settle(time.perf_counter() - began)
+                if view is not None: self.present(view)
             await asyncio.sleep(MOMENT)
 
 # %% ../../nbs/workbench/01_explorer.ipynb #5b2c9b05
@@ -329,7 +331,8 @@ async def follow(self:Explorer,
 def present(self:Explorer, view): # result
     "Draw a result, which may be a coarse one."
     before, self.view = self.view, view
-    try: self.picture.value = self.draw()
+    try:
+        with figure_style(): self.picture.value = self.draw()
     except Exception:
         self.view, self.live = before, None
         raise
@@ -352,7 +355,7 @@ def refused(self:Explorer, reason:str): # '' if all is well again
 @patch
 def refresh(self:Explorer):
     "Draw the present result anew."
-    with failure_shown(self.status, self.failure): self.picture.value = self.draw()
+    with failure_shown(self.status, self.failure), figure_style(): self.picture.value = self.draw()
 
 # %% ../../nbs/workbench/01_explorer.ipynb #5b2c9b06
 @patch
