@@ -194,8 +194,8 @@ def run_job(values:dict, # configuration of a run
         with one_writer(index.path.parent/'claims', found.id):
             state = state_of(folder).state # now that nobody else can finish it
             if state not in DONE: state = take_or_train(values, folder, found, index)
+            if state in DONE: index.put(folder) # before anybody else may ask for this run
     except FolderInUse: return AGAIN
-    if state in DONE: index.put(folder)
     return state
 
 def take_or_train(values, folder:Path, found:Identity, index:Index)->str:
