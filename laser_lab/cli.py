@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['MENDABLE', 'QUIET', 'LASER_LAB', 'TORCHRUN', 'STUDY_FLAGS', 'FILES_ONLY', 'FILES', 'RUN_ACTIONS', 'VERBS',
            'implications', 'field_lines', 'group_lines', 'help_text', 'check_words', 'one_line', 'end_with', 'is_sweep',
-           'Sweep', 'sweep_jobs', 'run_hydra', 'train_verb', 'images_and_weights', 'print_result', 'EvaluateConfig',
-           'evaluate_checkpoint', 'evaluate_verb', 'measured_folder', 'evaluate_codecs', 'ablate_verb', 'following',
-           'flag_field', 'from_words', 'quoted_unless_number', 'run_words', 'analysis_figures', 'save_figures',
-           'open_windows', 'AnalyzeConfig', 'analyze', 'analyze_verb', 'FilesConfig', 'print_totals', 'find_codec',
-           'converted_by_workers', 'compress', 'decompress', 'compress_verb', 'decompress_verb', 'ConvertConfig',
-           'convert_checkpoint', 'convert_verb', 'plain_values', 'lab_verb', 'app_verb', 'RunsConfig', 'runs_verb',
-           'show_runs', 'main']
+           'Sweep', 'sweep_jobs', 'typed_words', 'run_hydra', 'train_verb', 'images_and_weights', 'print_result',
+           'EvaluateConfig', 'evaluate_checkpoint', 'evaluate_verb', 'measured_folder', 'evaluate_codecs',
+           'ablate_verb', 'following', 'flag_field', 'from_words', 'quoted_unless_number', 'run_words',
+           'analysis_figures', 'save_figures', 'open_windows', 'AnalyzeConfig', 'analyze', 'analyze_verb',
+           'FilesConfig', 'print_totals', 'find_codec', 'converted_by_workers', 'compress', 'decompress',
+           'compress_verb', 'decompress_verb', 'ConvertConfig', 'convert_checkpoint', 'convert_verb', 'plain_values',
+           'lab_verb', 'app_verb', 'RunsConfig', 'runs_verb', 'show_runs', 'main']
 
 # %% ../nbs/09_cli.ipynb #c8ad50a7
 import os, re, shlex, subprocess, sys, traceback
@@ -133,6 +133,10 @@ def sweep_jobs(name, cls, overrides, check=None)->list: # as for `run_hydra`; th
     return names
 
 # %% ../nbs/09_cli.ipynb #0157d3c1
+def typed_words(argv:list)->list: # arguments after a verb
+    "Those that set a field."
+    return [a for a in argv if ('=' in a or a.startswith('~')) and not a.startswith('-')]
+
 QUIET = dict(run=dict(dir='.'), sweep=dict(dir='.', subdir='.'), output_subdir=None) # runs make folders of their own
 
 def run_hydra(name:str,  # verb
@@ -144,7 +148,7 @@ def run_hydra(name:str,  # verb
              ):
     "Let Hydra compose `argv`, once or as a sweep, and hand every configuration to `job`."
     import hydra
-    typed = [a for a in argv if ('=' in a or a.startswith('~')) and not a.startswith('-')]
+    typed = typed_words(argv)
     if {'-h', '--help'} & set(argv): return print(help_text(name, cls, about, typed))
     check_words(cls, argv)
     implied = with_implied(cls, typed)[:-len(typed) or None]
@@ -164,18 +168,23 @@ def _guarded(job, cls, composed): # what the user can mend is printed in one lin
     except (*MENDABLE, KeyboardInterrupt) as e: end_with(e)
 
 # %% ../nbs/09_cli.ipynb #1c7026d7
-def _resumed(cfg): # folder to continue, or None; its own configuration counts, so others are refused
+def _resumed_alone(cfg, argv, anew=()): # arguments after the verb; fields that may be named anew
+    others = [w for w in typed_words(argv) if re.split('[./=]', w.lstrip('+~'))[0] not in ('resume', 'hydra', *anew)]
+    if not others: return
+    own = 'a run continues with its own configuration; give resume alone'
+    raise ConfigError(f"resume={cfg.resume}: {own}, without {' '.join(others)}")
+
+def _resumed(cfg, argv, anew=()): # folder to continue, or None; as for `_resumed_alone`
     if cfg.resume is None: return None
-    if cfg != type(cfg)(resume=cfg.resume):
-        raise ConfigError(f'resume={cfg.resume}: a run continues with its own configuration; give resume alone')
+    _resumed_alone(cfg, argv, anew)
     if not (Path(cfg.resume)/'config.json').is_file():
         raise FileNotFoundError(f'{cfg.resume}: no config.json inside, expected the folder of an earlier run')
     return Path(cfg.resume)
 
 # %% ../nbs/09_cli.ipynb #9bc8a229
-def _branches_off(cfg): # is a checkpoint to be continued in a folder of its own?
+def _branches_off(cfg, argv): # is a checkpoint to be continued in a folder of its own?
     if cfg.resume is None or not Path(cfg.resume).is_file(): return False
-    if cfg != type(cfg)(resume=cfg.resume): return _resumed(cfg)
+    _resumed_alone(cfg, argv)
     if int(os.environ.get('WORLD_SIZE', 1)) == 1: return True
     allowed = 'the folder of a run; without torchrun, which this command calls itself, a checkpoint too'
     raise refusal('resume', cfg.resume, allowed, 'under torchrun', error=ConfigError)
@@ -229,7 +238,7 @@ def train_verb(argv): # arguments after `train`
     from laser_lab.training.trainer import end_with_parent
     if 'TORCHELASTIC_RUN_ID' in os.environ: end_with_parent(os.getppid(), signal.SIGTERM)
     def job(cfg):
-        folder = branch(cfg.resume) if _branches_off(cfg) else _resumed(cfg)
+        folder = branch(cfg.resume) if _branches_off(cfg, argv) else _resumed(cfg, argv)
         cfg = load_config(RunConfig, folder/'config.json') if folder else cfg
         several = cfg.training.devices * cfg.training.num_nodes > 1
         if several and 'LOCAL_WORLD_SIZE' not in os.environ: return _in_processes(cfg, folder)
@@ -345,11 +354,10 @@ def ablate_verb(argv): # arguments after `ablate`
     "Run a study and report it."
     from laser_lab.workbench.report import AblateConfig, ablate
     from laser_lab.workbench.runs import detach
-    typed = shlex.join(['laser-lab', 'ablate', *argv])
+    typed, anew = shlex.join(['laser-lab', 'ablate', *argv]), ('engine', 'workers', 'anyway', 'detach')
     def job(cfg):
-        alone = AblateConfig(study=cfg.study, output_dir=cfg.output_dir, resume=cfg.resume) # all else may be named anew
-        if not cfg.detach: return print(f"report: {ablate(cfg, _resumed(alone), typed)/'report.html'}")
-        folder, process = detach(cfg, _resumed(alone), typed)
+        if not cfg.detach: return print(f"report: {ablate(cfg, _resumed(cfg, argv, anew), typed)/'report.html'}")
+        folder, process = detach(cfg, _resumed(cfg, argv, anew), typed)
         print(f'{folder}: process {process} trains it', *following(folder), sep='\n')
     words, about = [STUDY_FLAGS.get(a, a) for a in argv], 'train the rows of a study on the same seeds and report them'
     run_hydra('ablate', AblateConfig, job, words, about)
@@ -639,11 +647,11 @@ class RunsConfig(Config):
     output_dir:str = 'runs' # folder that holds studies and runs
     lines:int = within(20, 1, 10**6) # of a log
 
-RUN_ACTIONS = 'stop', 'resume', 'log'
+RUN_ACTIONS = 'stop', 'pause', 'resume', 'log'
 
 def runs_verb(argv): # arguments after `runs`
-    "List studies and runs, or stop one, go on with one, print its log."
-    usage = '[STUDY | stop ID | resume ID | log ID]'
+    "List studies and runs, or stop or pause one, go on with one, print its log."
+    usage = '[STUDY | stop ID | pause ID | resume ID | log ID]'
     if {'-h', '--help'} & set(argv):
         about = 'list studies and runs; ID is a study or STUDY/RUN, or what only one begins with'
         return print(help_text('runs', RunsConfig, about, files=f'{usage} '))
@@ -659,7 +667,7 @@ def show_runs(cfg:RunsConfig, *words): # nothing, a study or a run, or an action
     from laser_lab.workbench.ablation import print_table
     if not words: return print_table(runs.studies_table(cfg.output_dir), cfg.output_dir)
     folder = runs.find(cfg.output_dir, words[-1].removeprefix(f'{cfg.output_dir}/'))
-    if words[0] == 'stop': print(runs.stop(folder))
+    if words[0] in ('stop', 'pause'): print(getattr(runs, words[0])(folder))
     elif words[0] == 'resume': print(f'{folder}: process {runs.resume(folder)} trains it', *following(folder), sep='\n')
     elif words[0] != 'log' and (folder/'study.json').is_file(): print_table(runs.runs_table(folder), str(folder))
     else: print(runs.log_of(folder, cfg.lines))
@@ -671,7 +679,7 @@ VERBS = {'train': (train_verb, 'train one model'),
          'decompress': (decompress_verb, 'read .llc files back as images'),
          'convert': (convert_verb, 'take over a checkpoint of another project'),
          'ablate': (ablate_verb, 'run a study and report it'),
-         'runs': (runs_verb, 'list studies and runs; stop, resume, log'),
+         'runs': (runs_verb, 'list studies and runs; stop, pause, resume, log'),
          'analyze': (analyze_verb, 'summarise and draw a folder of experiments'),
          'lab': (lab_verb, 'open the start page in JupyterLab'),
          'app': (app_verb, 'serve bench and explorers without code')}

@@ -595,7 +595,11 @@ def _parsed(overrides): # Hydra's reading of command-line overrides, its own set
 @lru_cache(maxsize=4096)
 def _parsed_word(word): # Hydra's reading of one override
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    return OverridesParser.create().parse_override(word)
+    from hydra.errors import HydraException
+    try: return OverridesParser.create().parse_override(word)
+    except HydraException as e:
+        allowed = "field=value; keys in braces stand without quotes: {key: value}"
+        raise refusal('argument', word, allowed, f'({str(e).splitlines()[0]})', error=ConfigError) from e
 
 def chosen_presets(cls,           # root `Config`
                    overrides:list # command-line overrides, sweeps included
@@ -619,6 +623,10 @@ def check_overrides(cls,           # root `Config`
     for g, names in chosen.items():
         for n in names: preset(g, n)
     for o in parsed: _check_field(cls, o.key_or_group, chosen)
+    braces = next((o for o in parsed if isinstance(o.value(), dict) and o.type.name == 'CHANGE'), None)
+    if braces:
+        word, allowed = braces.input_line, f'+{braces.input_line}, which adds to what is there'
+        raise refusal('argument', word, allowed, error=ConfigError)
 
 # %% ../nbs/00_config.ipynb #75ef1b9b
 def _agreed(group, names, other): # the preset of another group that all presets imply, or None

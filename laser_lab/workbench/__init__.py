@@ -10,8 +10,8 @@ names = {
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'MOST_RUNS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
         'StudyConfig', 'VERSION', 'begin_study', 'changed_since', 'check_count', 'check_labels_differ', 'diverged',
         'has_diverged', 'identities', 'markdown_table', 'mean_spread', 'measures_table', 'planned_runs', 'print_table',
-        'read_done', 'read_outcomes', 'read_results', 'refuse_changed', 'result_table', 'run_job', 'run_name',
-        'run_study', 'slug', 'stored_study', 'table_columns', 'take_or_train', 'trained_state', 'with_seed'],
+        'read_done', 'read_outcomes', 'read_results', 'refuse_changed', 'refuse_early', 'result_table', 'run_job',
+        'run_name', 'run_study', 'slug', 'stored_study', 'table_columns', 'take_or_train', 'trained_state', 'with_seed'],
     'bench': [
         'BaseForm', 'Bench', 'CELLS', 'ComparePanel', 'Export', 'FIRST_BASE', 'HEAD', 'ORIGINAL', 'Preview',
         'ResultsPanel', 'SLICE', 'Stopwatch', 'TITLES', 'ValuesRow', 'VaryPanel', 'WAYS', 'WhereConfig',
@@ -75,7 +75,7 @@ names = {
     'runs': [
         'RUN', 'STUDY', 'as_time', 'counts', 'detach', 'detached', 'find', 'lift_pause', 'log_of', 'pause', 'reasons',
         'resume', 'row_text', 'runs_table', 'seconds_left', 'steps_of_run', 'stop', 'studies', 'studies_table',
-        'study_state', 'study_states'],
+        'study_row', 'study_state', 'study_states'],
     'shards': [
         'Converted', 'FEWEST', 'MOST_SHARDS', 'OURS', 'OUTPUTS', 'Shard', 'TIMES', 'codec_version', 'convert_pair',
         'convert_shard', 'convert_shards', 'converter', 'cut', 'do_jobs', 'evaluate_job', 'evaluate_shard',

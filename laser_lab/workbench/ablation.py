@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['SPARSE', 'METHODS', 'BOTTLENECKS', 'BENCH', 'PROCESSES', 'MOST_RUNS', 'CONTEXTS', 'SHORT_CODEC', 'VERSION',
-           'StudyConfig', 'slug', 'planned_runs', 'with_seed', 'check_count', 'check_labels_differ', 'run_name',
-           'identities', 'stored_study', 'changed_since', 'begin_study', 'refuse_changed', 'run_job', 'take_or_train',
-           'trained_state', 'RunsFailed', 'run_study', 'read_results', 'read_outcomes', 'table_columns', 'mean_spread',
-           'result_table', 'has_diverged', 'diverged', 'read_done', 'markdown_table', 'print_table', 'measures_table']
+           'StudyConfig', 'slug', 'planned_runs', 'refuse_early', 'with_seed', 'check_count', 'check_labels_differ',
+           'run_name', 'identities', 'stored_study', 'changed_since', 'begin_study', 'refuse_changed', 'run_job',
+           'take_or_train', 'trained_state', 'RunsFailed', 'run_study', 'read_results', 'read_outcomes',
+           'table_columns', 'mean_spread', 'result_table', 'has_diverged', 'diverged', 'read_done', 'markdown_table',
+           'print_table', 'measures_table']
 
 # %% ../../nbs/workbench/03_ablation.ipynb #0814a3ad
 import datetime, errno, platform, re, sys, time, traceback
@@ -91,6 +92,11 @@ def planned_runs(study:StudyConfig # study
             raise refusal(names, processes, PROCESSES, 'in a study', error=ConfigError)
         runs += [(label, seed, with_seed(cfg, seed)) for seed in study.seeds]
     return runs
+
+def refuse_early(study:StudyConfig, engine): # configuration of the group engine
+    "Refuse rows that are not possible and an engine that is not there, before a folder is made."
+    planned_runs(study)
+    engine.refuse_missing()
 
 def with_seed(cfg:RunConfig, seed:int)->RunConfig: # the same run from another seed of weights and images
     "A run of a study, whatever seeds its row names."

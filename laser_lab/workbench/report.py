@@ -34,8 +34,8 @@ from ..training.trainer import new_folder
 from ..viz.codes import channel_slice_figure, reconstruction_figure
 from ..viz.curves import rate_distortion_figure, training_figure
 from ..viz.style import as_png
-from .ablation import (RunsFailed, StudyConfig, print_table, read_done, read_results, result_table,
-                                          run_study, slug)
+from .ablation import (RunsFailed, StudyConfig, print_table, read_done, read_results, refuse_early,
+                                          result_table, run_study, slug)
 
 # %% ../../nbs/workbench/04_report.ipynb #6042b6f3
 def curves_of(labels # of rows
@@ -317,6 +317,7 @@ def ablate(cfg:AblateConfig,           # what to do
           )->Path:                     # folder of the study
     "Run a study, print its table, write its report."
     study = load_config(StudyConfig, Path(folder)/'config.json') if folder else cfg.study
+    refuse_early(study, cfg.engine)
     folder = Path(folder or new_folder(cfg.output_dir, slug(study.title)))
     onward, failed = f"continue with `{command_line('ablate', resume=folder)}`", None
     try: run_study(study, folder, cfg.workers, cfg.engine, cfg.anyway, command)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['STUDY', 'RUN', 'study_states', 'study_state', 'seconds_left', 'studies', 'counts', 'as_time', 'studies_table',
-           'steps_of_run', 'runs_table', 'find', 'detached', 'resume', 'pause', 'lift_pause', 'stop', 'log_of',
-           'row_text', 'reasons', 'detach']
+           'study_row', 'steps_of_run', 'runs_table', 'find', 'detached', 'resume', 'pause', 'lift_pause', 'stop',
+           'log_of', 'row_text', 'reasons', 'detach']
 
 # %% ../../nbs/workbench/07_runs.ipynb #945ad9cd
 import os, platform, subprocess, sys
@@ -19,7 +19,7 @@ from ..training.logs import one_writer, read_log
 from ..training.progress import ask_to_stop, state_of, writer_of
 from ..training.store import Index
 from ..training.trainer import new_folder
-from .ablation import StudyConfig, begin_study, planned_runs, run_name, slug
+from .ablation import StudyConfig, begin_study, refuse_early, run_name, slug, stored_study
 from .report import AblateConfig
 
 # %% ../../nbs/workbench/07_runs.ipynb #22bc399d
@@ -62,15 +62,19 @@ def studies_table(root # folder that holds studies and runs
     "What there is."
     if not Path(root).is_dir(): raise FileNotFoundError(f'{root}: no such folder, expected one of studies or runs')
     rows = {}
-    for folder in studies(root):
-        states = study_states(folder)
-        now = dict(state=study_state(folder, states), runs=counts(states))
-        rows[folder.name] = now | {'time left': as_time(seconds_left(states))}
+    for folder in studies(root): rows[folder.name] = study_row(folder)
     for row in Index(root).rows():
         if row['study']: continue
         now = state_of(Path(root)/row['path'])
         rows[row['path']] = dict(state=now.state, runs=steps_of_run(now)) | {'time left': as_time(now.seconds_left)}
     return pd.DataFrame.from_dict(rows, 'index', columns=['state', 'runs', 'time left']).rename_axis('id')
+
+def study_row(folder:Path)->dict: # of a study; column -> text
+    "A study in a line; one that cannot be read is shown with the reason."
+    try: stored_study(folder)
+    except ConfigError as e: return {'state': 'refused', 'runs': str(e).removeprefix(f'{folder}: '), 'time left': ''}
+    states = study_states(folder)
+    return {'state': study_state(folder, states), 'runs': counts(states), 'time left': as_time(seconds_left(states))}
 
 def steps_of_run(now)->str: # `RunState`
     "How far a run is, in words."
@@ -123,7 +127,9 @@ def resume(folder # of a study or a run that is not being worked on
     folder, writer = Path(folder), writer_of(folder)
     if writer and lift_pause(folder): return writer.process
     if writer: raise UserError(f'{folder}: process {writer.process} on {writer.host} works on it already')
-    if (folder/'study.json').is_file(): return detached(STUDY, folder)
+    if (folder/'study.json').is_file():
+        stored_study(folder) # refuses what this version cannot go on with
+        return detached(STUDY, folder)
     if not (folder.parent/'study.json').is_file(): return detached(RUN, folder)
     raise UserError(f'{folder}: a run of a study goes on with it; resume {folder.parent.name}')
 
@@ -186,8 +192,7 @@ def detach(cfg:AblateConfig, # what to do
           )->tuple:          # folder of the study, number of the process that trains it
     "Let a study go on by itself."
     study = load_config(StudyConfig, Path(folder)/'config.json') if folder else cfg.study
-    planned_runs(study)
-    cfg.engine.refuse_missing()
+    refuse_early(study, cfg.engine)
     folder = Path(folder or new_folder(cfg.output_dir, slug(study.title)))
     with one_writer(folder):
         session = dict(engine=to_preset('engine', cfg.engine), workers=cfg.workers, host=platform.node())
