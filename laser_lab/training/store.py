@@ -251,14 +251,14 @@ PUT = f"INSERT OR REPLACE INTO runs VALUES ({', '.join('?' * len(COLUMNS))})"
 @patch
 def sync(self:Index):
     "Bring the index up to date with the folders."
-    folders = run_folders(self.root)
-    stamps = {folder.relative_to(self.root).as_posix(): stamp_of(folder) for folder in folders}
     known = dict(self.tried(lambda c: c.execute('SELECT path, stamp FROM runs').fetchall()))
-    gone = [(path,) for path in known.keys() - stamps.keys()]
+    folders = run_folders(self.root) # looked at after what is known, so that a run which others enter meanwhile is not gone
+    stamps = {folder.relative_to(self.root).as_posix(): stamp_of(folder) for folder in folders}
+    gone = [(path, known[path]) for path in known.keys() - stamps.keys()]
     moved = [self.root/path for path, stamp in stamps.items() if known.get(path) != stamp]
     new = [row_of(self.root, folder, folders[folder]) for folder in moved]
     def write(connection):
-        connection.executemany('DELETE FROM runs WHERE path = ?', gone)
+        connection.executemany('DELETE FROM runs WHERE path = ? AND stamp = ?', gone)
         connection.executemany(PUT, new)
     if gone or new: self.tried(write)
 

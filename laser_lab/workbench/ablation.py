@@ -213,6 +213,7 @@ def take_or_train(values, folder:Path, found:Identity, index:Index)->str:
         return state_of(folder).state
     (folder/'failure.json').unlink(missing_ok=True)
     write_identity(folder, found)
+    index.put(folder) # whoever asks for this run finds it, should this process end between the result and its entry
     return trained_state(values, folder)
 
 # %% ../../nbs/workbench/03_ablation.ipynb #7850b4a9
