@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from tqdm import tqdm
 
 from ..config import UserError
 from ..training.progress import is_running
@@ -55,6 +56,7 @@ def begin_worker(driver:int,        # process that has the results
     "First act of a worker: Ctrl-C is the driver's business, and when the driver is gone the worker ends."
     if environ is not None: take_environment(environ)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tqdm.set_lock(threading.RLock()) # its own one is a semaphore of the system, which a worker that is killed leaves behind
     threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
 
 def take_environment(environ:dict): # variables

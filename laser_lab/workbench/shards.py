@@ -58,6 +58,7 @@ def shards_folder(output): # file or folder that the command makes
     "Where a command leaves what is finished, until all is."
     output = Path(os.path.abspath(output))
     folder = output.parent/f".{output.name or 'root'}.shards"
+    new = [place for place in folder.parents if not place.exists()] # the innermost first
     try:
         with one_writer(folder), sigterm_interrupts():
             yield folder
@@ -65,7 +66,8 @@ def shards_folder(output): # file or folder that the command makes
     except KeyboardInterrupt as e:
         raise KeyboardInterrupt(f'stopped; the same command goes on with what is finished, in {folder}') from e
     finally:
-        with suppress(OSError): folder.rmdir()
+        with suppress(OSError):
+            for place in (folder, *new): place.rmdir() # where nothing was left
 
 def remove_shards(folder:Path): # from `shards_folder`
     "Remove what this module and the engines have left there."
@@ -218,6 +220,7 @@ def evaluate_shards(folder,                 # of images
                    )->dict:                 # as from `evaluate_folder`
     "Measure codecs on the images of a folder, by workers; what an interrupted command has finished is not done again."
     engine = engine or preset('engine', 'local')
+    engine.refuse_missing()
     options = dict(halved=halved, bad_files=bad_files, max_pixels=max_pixels)
     workers_said = dict(engine=to_preset('engine', engine), workers=workers, times=TIMES)
     with shards_folder(path) as place:
@@ -327,6 +330,7 @@ def convert_shards(verb:str,               # 'compress' or 'decompress'
                   )->tuple:                # results (dicts of pixels and bytes), failures (source, reason), both in the order of the inputs
     "Convert files by workers; what an interrupted command has written is kept."
     engine = engine or preset('engine', 'local')
+    engine.refuse_missing()
     how = dict(verb=verb, model=model, device=device, max_pixels=max_pixels)
     pairs = output_paths(inputs, output, OUTPUTS[verb])
     with shards_folder(output) as folder:
