@@ -2,6 +2,9 @@
 import ast, io, json, re, sys, tokenize
 from pathlib import Path
 
+from pyflakes.checker import Checker
+from pyflakes.messages import UndefinedName
+
 import surface
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,10 +144,16 @@ def unlinked(root=ROOT):
     return [f'{path.relative_to(root.resolve())}: a row of nbs/index.ipynb with its folder will list it' for path in all_of_them if path not in linked | {index.resolve()}]
 
 
+def undefined(root=ROOT):
+    "Names of the package that no module defines, since only a hidden cell of their notebook imports them."
+    checked = {path: Checker(ast.parse(path.read_text()), str(path)) for path in sorted((root/'laser_lab').rglob('*.py'))}
+    return [f'{path.relative_to(root)}:{m.lineno}: {m.message_args[0]}' for path, found in checked.items() for m in found.messages if isinstance(m, UndefinedName)]
+
+
 RULES = {f'exported lines with more than {CODE} columns of code, {WITH_COMMENT} with its comment': long_lines,
          'messages composed by hand; raise refusal(name, value, allowed) of laser_lab.config': composed_refusals,
          'assertions on wall time': wall_times, 'links that lead nowhere': dead_links, 'notebooks that the index does not link': unlinked,
-         'public names that two modules of a sub-package export': surface.exported_twice}
+         'names that are not defined': undefined, 'public names that two modules of a sub-package export': surface.exported_twice}
 
 
 def broken(root=ROOT):

@@ -21,7 +21,7 @@ from ..bits import (decode_symbols, encode_symbols, model_config, model_tensors,
 from ..config import (Config, ConfigError, check_type, check_whole, choice, entry_for, is_a, listof, refusal,
                               refuse_unused, register, to_preset, used_values, within)
 from ..sparse.bottleneck import (
-    Bottleneck, all_finite, check_axes, check_finite, check_latents, mean_squared_error, snapshot)
+    Bottleneck, all_finite, check_finite, check_latents, mean_squared_error, snapshot)
 from ..sparse.dictionary import DictionaryLearning
 from ..sparse.ksvd import KSVDDictionaryLearning
 from ..sparse.scales import GaussianScales

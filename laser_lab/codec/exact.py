@@ -16,7 +16,6 @@ from decimal import Decimal, localcontext
 from functools import lru_cache, singledispatch
 
 import torch
-from fastcore.basics import patch
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -28,7 +28,7 @@ from ..codec.build import CompressAIConfig, build_codec, codec_checkpoint
 from ..codec.weconv import THEIR_OWN, WeConvene, WeConveneConfig, weconvene_settings
 from ..codec.hpcm import EMPTY, HPCM, HPCMConfig, load_official, official_settings, to_official
 from ..codec.latent import LlcModel
-from ..config import (Config, ConfigError, implied_by, is_a, preset, preset_name, recipe_of, refusal,
+from ..config import (ConfigError, implied_by, is_a, preset, preset_name, refusal,
                               save_config, settings, write_atomic, write_json)
 from ..data import DataConfig
 from ..scattering.net import ScatteringConfig, ScatteringNet, from_original, maps_of, to_original

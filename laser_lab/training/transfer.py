@@ -14,7 +14,6 @@ from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
 
-from fastcore.basics import patch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 

@@ -60,9 +60,9 @@ names = {
         'DIVERGING', 'DRAWING', 'ERROR_LIMIT', 'FAINT', 'FIGURE_STYLE', 'LINES', 'MARKERS', 'PALETTE', 'Part',
         'REFERENCE', 'RESCALED', 'SEQUENTIAL', 'WIDTH', 'as_array', 'as_png', 'as_svg', 'axes_at', 'category',
         'change_artists', 'change_error_panel', 'change_image', 'change_map', 'check_image_shape', 'checked_images',
-        'colour_bar', 'error_limit', 'figure_style', 'fits_page', 'frame_of', 'in_whole_dots', 'index_colours',
-        'inside', 'legend_of', 'name_scale', 'new_figure', 'robust_limits', 'show_error_panel', 'show_image',
-        'show_map', 'styled'],
+        'colour_bar', 'error_limit', 'figure_of_panels', 'figure_style', 'fits_page', 'frame_of', 'in_whole_dots',
+        'index_colours', 'inside', 'legend_of', 'name_scale', 'new_figure', 'robust_limits', 'show_error_panel',
+        'show_image', 'show_map', 'styled'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

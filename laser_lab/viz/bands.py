@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..config import refusal
 from ..transforms.dwt import pyramid_image
-from .style import (DIVERGING, FAINT, PALETTE, REFERENCE, SEQUENTIAL, as_array, checked_images, colour_bar,
+from .style import (DIVERGING, FAINT, PALETTE, REFERENCE, as_array, checked_images, colour_bar,
                                  new_figure, robust_limits, show_image, styled)
 
 # %% ../../nbs/viz/09_bands.ipynb #81a6251d

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['PALETTE', 'REFERENCE', 'FAINT', 'SEQUENTIAL', 'DIVERGING', 'LINES', 'MARKERS', 'WIDTH', 'FIGURE_STYLE', 'DRAWING',
            'ERROR_LIMIT', 'RESCALED', 'category', 'index_colours', 'as_array', 'checked_images', 'check_image_shape',
-           'robust_limits', 'new_figure', 'axes_at', 'figure_style', 'styled', 'fits_page', 'as_png', 'as_svg',
-           'show_image', 'in_whole_dots', 'change_image', 'change_map', 'change_artists', 'Part', 'inside', 'frame_of',
-           'legend_of', 'show_map', 'colour_bar', 'name_scale', 'error_limit', 'show_error_panel', 'change_error_panel']
+           'robust_limits', 'new_figure', 'axes_at', 'figure_of_panels', 'figure_style', 'styled', 'fits_page',
+           'as_png', 'as_svg', 'show_image', 'in_whole_dots', 'change_image', 'change_map', 'change_artists', 'Part',
+           'inside', 'frame_of', 'legend_of', 'show_map', 'colour_bar', 'name_scale', 'error_limit', 'show_error_panel',
+           'change_error_panel']
 
 # %% ../../nbs/viz/00_style.ipynb #48a41859
 import io, threading
@@ -105,6 +106,14 @@ def axes_at(figure,       # matplotlib Figure
     across, down = figure.get_size_inches()
     bounds = left / across, 1 - (top + height) / down, width / across, height / down
     return figure.add_axes(bounds, label=label)
+
+def figure_of_panels(places:dict, # name -> left, top, width and height of axes, inches
+                     height:float # of the figure, inches
+                    )->tuple:     # matplotlib Figure; name -> axes
+    "An empty figure with axes at fixed places."
+    figure = plt.figure(figsize=(WIDTH, height))
+    plt.close(figure)
+    return figure, {name: axes_at(figure, *place, name) for name, place in places.items()}
 
 # %% ../../nbs/viz/00_style.ipynb #0e025748
 FIGURE_STYLE = {

@@ -22,7 +22,7 @@ from ..training.store import DONE
 from .ablation import StudyConfig, run_name, stored_study
 from .plan import spoken_time
 from .report import AblateConfig
-from .runs import detach, log_of, pause, resume, stop, study_state, study_states
+from .runs import detach, log_of, pause, resume, stop, study_state
 
 # %% ../../nbs/workbench/13_follow.ipynb #1a3eea53
 LOSSES = 'train/loss', 'epoch/train_loss' # columns of a log; the first that is there is the curve of the loss

@@ -20,7 +20,7 @@ import traitlets
 from fastcore.basics import patch
 
 from ..config import (Config, ConfigError, Setting, allowed, from_preset, preset, preset_name, preset_names,
-                              settings)
+                              refusal, settings)
 
 # %% ../../nbs/workbench/00_form.ipynb #159049c0
 @dataclass

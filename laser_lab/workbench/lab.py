@@ -12,7 +12,7 @@ __all__ = ['NOT_COPIED', 'READ_IN_PASSING', 'COPIED', 'PICTURES', 'CARD', 'PICTU
            'app_arguments', 'make_app', 'serve_app']
 
 # %% ../../nbs/workbench/16_lab.ipynb #84b602bc
-import ast, base64, hashlib, html, importlib.util, ipaddress, json, os, re, shutil, sys, tempfile
+import ast, base64, hashlib, html, importlib.util, ipaddress, json, os, re, shutil, tempfile
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path

@@ -9,13 +9,12 @@ __all__ = ['ERROR_TOP', 'OWN_PIXELS', 'MOST_OWN', 'SIDES', 'Seen', 'see', 'seen_
 
 # %% ../../nbs/workbench/15_pictures.ipynb #758f9383
 import html, json, tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import ipywidgets as widgets, numpy as np
 import pandas as pd
-import torch
 from fastcore.basics import patch
 from torch import Tensor
 
@@ -29,7 +28,7 @@ from ..training.run import RunConfig
 from ..viz.codes import code_heatmap_figure, error_map, quality_title, show_error
 from ..viz.spectra import spectra_figure
 from ..viz.style import as_png, colour_bar, new_figure, show_image, styled
-from .ablation import StudyConfig, run_name
+from .ablation import run_name
 from .explorer import failure_shown
 from .report import as_url, larger_crops
 from .results import NO_SETTINGS, settings_of, study_results
@@ -58,7 +57,7 @@ def see(folder, # of a finished run
 ERROR_TOP = 32 / 255 # end of the scale of errors in every picture of a run
 
 @styled
-def seen_figure(seen:Seen)->'Figure': # matplotlib
+def seen_figure(seen:Seen): # matplotlib Figure
     "Original, reconstruction, and the absolute error on a scale that never changes."
     figure, axes = new_figure(3.2, 1, 3, layout='compressed')
     show_image(axes[0, 0], seen.original, 'original')

@@ -201,7 +201,7 @@ def way_of(cfg:RunConfig, # the base
            rows:dict      # label -> overrides
           )->tuple:       # 'crossed', 'one at a time' or 'row by row'; list of `Varied`, empty for the last
     "How rows may have been made."
-    fields, count = varied_fields(rows), len(rows)
+    fields = varied_fields(rows)
     for name, make in ways(cfg).items():
         if math.prod(len(v.words) for v in fields) <= MOST_RUNS and make(fields) == rows: return name, fields
     return 'row by row', []

@@ -23,8 +23,8 @@ from ..metrics import bd_rate
 from ..training.store import DONE
 from ..viz.curves import rate_distortion_figure
 from ..viz.style import as_png, as_svg
-from .ablation import (StudyConfig, planned_runs, read_outcomes, result_table, run_name,
-                                          stored_study, table_columns)
+from .ablation import (StudyConfig, planned_runs, read_outcomes, result_table, stored_study,
+                                          table_columns)
 from .report import (JPEG, first_command, jpeg_curve, measured_images, near_rates, report)
 from .study import paired_difference
 

@@ -7,11 +7,11 @@ modules = [
 names = {
     'bottleneck': [
         'BOTTLENECK_PANELS', 'BottleneckExplorer', 'BottleneckExplorerConfig', 'BottleneckView', 'COARSE',
-        'CODING_METHODS', 'SAME_CUT', 'TRAINING', 'bottleneck_explorer', 'bottleneck_figure', 'bottleneck_panels',
-        'bottleneck_parts', 'caption', 'change_bottleneck', 'code_map', 'codewords', 'entries_axes', 'fit_bottleneck',
-        'fitted', 'fitted_dictionary', 'fitted_residual_vq', 'fitted_vq', 'from_patch_map', 'is_sparse',
-        'learning_passes', 'method_words', 'new_bar', 'patch_map', 'patient', 'reconstruction_title', 'show_code',
-        'show_entries', 'show_numbers', 'training_patches'],
+        'CODING_METHODS', 'SAME_CUT', 'TRAINING', 'bottleneck_explorer', 'bottleneck_figure', 'bottleneck_parts',
+        'caption', 'change_bottleneck', 'code_map', 'codewords', 'entries_axes', 'fit_bottleneck', 'fitted',
+        'fitted_dictionary', 'fitted_residual_vq', 'fitted_vq', 'from_patch_map', 'is_sparse', 'learning_passes',
+        'method_words', 'new_bar', 'patch_map', 'patient', 'reconstruction_title', 'show_code', 'show_entries',
+        'show_numbers', 'training_patches'],
     'codec': [
         'CodecExplorer', 'CodecExplorerConfig', 'CodedPhoto', 'GIVEN', 'START', 'against', 'bit_maps', 'chosen_model',
         'codec_explorer', 'codec_figure', 'coded_and_decoded', 'decode_in_steps', 'described', 'expected_latent',
@@ -25,8 +25,8 @@ names = {
         'BANK', 'CHUNK', 'FIGURE_HEIGHT', 'MAPS', 'SCATTERING_PANELS', 'SUM_LIMIT', 'ScatteringExplorer',
         'ScatteringExplorerConfig', 'ScatteringView', 'change_scattering', 'descent', 'explore_scattering',
         'frozen_net', 'next_step', 'prepare_bank', 'prepare_results', 'reconstruct', 'relative_distance',
-        'scattering_explorer', 'scattering_figure', 'scattering_panels', 'scattering_parts', 'show_bank', 'show_maps',
-        'show_orders', 'show_rebuilt', 'show_sums', 'squared_distance', 'starting_image'],
+        'scattering_explorer', 'scattering_figure', 'scattering_parts', 'show_bank', 'show_maps', 'show_orders',
+        'show_rebuilt', 'show_sums', 'squared_distance', 'starting_image'],
     'subbands': [
         'AttentionExplorer', 'AttentionExplorerConfig', 'AttentionView', 'CodedBands', 'SAME_FILE', 'SUBBAND_PANELS',
         'SubbandExplorer', 'SubbandExplorerConfig', 'SubbandView', 'UNTRAINED', 'WaveletTabs', 'attention_heads_figure',
@@ -39,7 +39,7 @@ names = {
         'WaveletView', 'YCBCR', 'band_rates', 'band_settings', 'code_band', 'code_pyramid', 'decoded_title',
         'dequantize_band', 'explore_wavelet', 'from_planes', 'live_wavelet', 'luma_bands', 'photograph_pyramid',
         'quantize_band', 'show_rates', 'show_tried', 'to_planes', 'update_wavelet', 'wavelet_explorer',
-        'wavelet_figure', 'wavelet_menu', 'wavelet_panels'],
+        'wavelet_figure', 'wavelet_menu'],
 }
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, modules, names)
 del modules, names

@@ -6,9 +6,9 @@
 __all__ = ['CODING_METHODS', 'TRAINING', 'COARSE', 'SAME_CUT', 'BOTTLENECK_PANELS', 'is_sparse', 'BottleneckExplorerConfig',
            'patch_map', 'from_patch_map', 'training_patches', 'patient', 'codewords', 'fitted_vq', 'fitted_residual_vq',
            'learning_passes', 'fitted_dictionary', 'fitted', 'code_map', 'BottleneckView', 'fit_bottleneck', 'new_bar',
-           'show_code', 'method_words', 'caption', 'bottleneck_panels', 'reconstruction_title', 'show_entries',
-           'entries_axes', 'show_numbers', 'bottleneck_parts', 'bottleneck_figure', 'change_bottleneck',
-           'BottleneckExplorer', 'bottleneck_explorer']
+           'show_code', 'method_words', 'caption', 'reconstruction_title', 'show_entries', 'entries_axes',
+           'show_numbers', 'bottleneck_parts', 'bottleneck_figure', 'change_bottleneck', 'BottleneckExplorer',
+           'bottleneck_explorer']
 
 # %% ../../../nbs/workbench/explorers/00_bottleneck.ipynb #665a515e
 import sys, time
@@ -27,9 +27,9 @@ from ...metrics import perplexity, psnr, share_used, usage
 from ...sparse.dictionary import DictionaryLearning, learn_dictionary
 from ...sparse.vq import ResidualVectorQuantizer, VectorQuantizer, code_sums, nearest, spread_out
 from ...viz.codes import error_map, l1_map, show_indices, show_l1, usage_shares
-from ...viz.style import (REFERENCE, WIDTH, Part, as_array, axes_at, category, change_artists,
-                                 change_error_panel, change_image, change_map, figure_style, frame_of,
-                                 in_whole_dots, inside, legend_of, show_error_panel, show_image)
+from ...viz.style import (REFERENCE, Part, as_array, category, change_artists, change_error_panel,
+                                 change_image, change_map, figure_of_panels, figure_style, frame_of, in_whole_dots,
+                                 inside, legend_of, show_error_panel, show_image)
 from ..explorer import (ExplorerConfig, HistoryExplorer, LivePicture, comparable, photograph,
                                           save_from_words, show_plane)
 
@@ -258,12 +258,6 @@ BOTTLENECK_PANELS = dict(
     error_bar=(8.36, .65, .12, 2.56), code=(.15, 3.7, 1.92, 1.92), code_bar=(2.12, 3.7, .12, 1.92),
     usage=(3.5, 3.7, 2.1, 1.92), plane=(6.3, 3.7, 2.55, 1.92)) # left, top, width, height: inches
 
-def bottleneck_panels(): # figure; name -> axes
-    "An empty figure with all its panels."
-    figure = plt.figure(figsize=(WIDTH, 6.2))
-    plt.close(figure)
-    return figure, {name: axes_at(figure, *place, name) for name, place in BOTTLENECK_PANELS.items()}
-
 # %% ../../../nbs/workbench/explorers/00_bottleneck.ipynb #9c578ff6
 def reconstruction_title(view:BottleneckView # result
                         )->str:              # quality never without its rate
@@ -316,7 +310,7 @@ def bottleneck_figure(view:BottleneckView, # result to show
                      ): # matplotlib Figure
     "Original, reconstruction, error, code, usage and the rate-distortion plane."
     with figure_style():
-        figure, at = bottleneck_panels()
+        figure, at = figure_of_panels(BOTTLENECK_PANELS, 6.2)
         for name in ('original', 'reconstruction'): show_image(at[name], getattr(view, name))
         for name in ('original', 'reconstruction'): in_whole_dots(at[name])
         show_error_panel(at['error'], at['error_bar'], view.error, 'absolute error, mean over channels')

@@ -33,8 +33,7 @@ from ...config import ConfigError, choice, refusal, register, within
 from ...data import to_tensor
 from ...transforms.padding import pad_to_multiple
 from ...viz.coding import changing, coding_figure, show_step
-from ..explorer import (PHOTOS, Explorer, ExplorerConfig, LivePicture, photograph, save_from_words,
-                                          tool)
+from ..explorer import PHOTOS, Explorer, ExplorerConfig, LivePicture, photograph, save_from_words
 from ..form import describe
 
 # %% ../../../nbs/workbench/explorers/03_codec.ipynb #aa27b90b

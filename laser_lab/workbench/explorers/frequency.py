@@ -22,9 +22,9 @@ from ...metrics import psnr
 from ...spectral.spectrum import half_octaves, mean_spectrum
 from ...spectral.truncation import create_radial_mask, truncate_spectrum
 from ...viz.spectra import octave_axis
-from ...viz.style import (PALETTE, REFERENCE, WIDTH, as_array, axes_at, change_error_panel, change_image,
-                                 colour_bar, figure_style, in_whole_dots, inside, show_error_panel, show_image)
-from ..explorer import PHOTOS, Explorer, ExplorerConfig, LivePicture, photograph, save_from_words
+from ...viz.style import (PALETTE, REFERENCE, as_array, change_error_panel, change_image, colour_bar,
+                                 figure_of_panels, figure_style, in_whole_dots, inside, show_error_panel, show_image)
+from ..explorer import Explorer, ExplorerConfig, LivePicture, photograph, save_from_words
 from ..form import settings_grid
 
 # %% ../../../nbs/workbench/explorers/01_frequency.ipynb #734a8815
@@ -112,9 +112,7 @@ def frequency_figure(view:FrequencyView, # result to show
                     ):                   # matplotlib Figure
     "Original, truncated image and difference; gains and spectrum below."
     with figure_style():
-        figure = plt.figure(figsize=(WIDTH, 5.9))
-        plt.close(figure)
-        at = {name: axes_at(figure, *place, name) for name, place in FREQUENCY_PANELS.items()}
+        figure, at = figure_of_panels(FREQUENCY_PANELS, 5.9)
         for name in ('original', 'truncated'):
             show_image(at[name], getattr(view, name), name)
             in_whole_dots(at[name])

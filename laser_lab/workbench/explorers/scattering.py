@@ -6,8 +6,8 @@
 __all__ = ['CHUNK', 'SUM_LIMIT', 'MAPS', 'FIGURE_HEIGHT', 'SCATTERING_PANELS', 'BANK', 'ScatteringExplorerConfig', 'frozen_net',
            'starting_image', 'squared_distance', 'descent', 'ScatteringView', 'relative_distance', 'explore_scattering',
            'next_step', 'reconstruct', 'show_sums', 'show_bank', 'show_rebuilt', 'show_orders', 'show_maps',
-           'scattering_panels', 'prepare_bank', 'prepare_results', 'change_scattering', 'scattering_figure',
-           'scattering_parts', 'ScatteringExplorer', 'scattering_explorer']
+           'prepare_bank', 'prepare_results', 'change_scattering', 'scattering_figure', 'scattering_parts',
+           'ScatteringExplorer', 'scattering_explorer']
 
 # %% ../../../nbs/workbench/explorers/02_scattering.ipynb #c47f3bca
 import math, sys
@@ -30,8 +30,8 @@ from ...transforms.morlet import littlewood_paley, morlet_bank
 from ...viz.filters import (SPECTRUM, angle_names, by_order, centred, directions, frequency_axes,
                                    kernel_pictures, merged_paths, name_rings, path_name, show_bank_contours, show_disk,
                                    show_kernels, show_phase_wheel, show_radial_range, stretched, strongest)
-from ...viz.style import (PALETTE, REFERENCE, SEQUENTIAL, WIDTH, as_array, axes_at, change_artists, change_image,
-                                 change_map, colour_bar, figure_style, in_whole_dots, inside, show_image)
+from ...viz.style import (PALETTE, REFERENCE, SEQUENTIAL, as_array, change_artists, change_image, change_map,
+                                 colour_bar, figure_of_panels, figure_style, in_whole_dots, inside, show_image)
 from ..explorer import Explorer, ExplorerConfig, LivePicture, photograph, save_from_words, tool
 from ..form import describe, settings_grid
 
@@ -234,12 +234,6 @@ SCATTERING_PANELS = dict(
     **{f'order {i + 1}': (2.65 + 2.1 * i, 4.05, 1.5, 1.5) for i in range(2)}, disks_bar=(6.4, 4.15, .1, 1.3),
     **{name: (.1 + 1.115 * (i % 8), 6.3 + 1.05 * (i // 8), .8, .8) for i, name in enumerate(MAPS)})
 
-def scattering_panels(): # figure; name -> axes
-    "An empty figure with all its panels."
-    figure = plt.figure(figsize=(WIDTH, FIGURE_HEIGHT))
-    plt.close(figure)
-    return figure, {name: axes_at(figure, *place, name) for name, place in SCATTERING_PANELS.items()}
-
 # %% ../../../nbs/workbench/explorers/02_scattering.ipynb #a637cc11
 def prepare_bank(at:dict): # name -> axes
     "What stays of the panels of the filters."
@@ -287,7 +281,7 @@ def scattering_figure(view:ScatteringView # result to show
                      ): # matplotlib Figure
     "Filters, coefficients and reconstruction."
     with figure_style():
-        figure, at = scattering_panels()
+        figure, at = figure_of_panels(SCATTERING_PANELS, FIGURE_HEIGHT)
         prepare_bank(at)
         prepare_results(at)
     change_scattering(figure, view)

@@ -32,8 +32,9 @@ from ...data import to_tensor
 from ...metrics import psnr
 from ...viz.bands import band_colour, show_attention
 from ...viz.coding import short
-from ...viz.style import (WIDTH, as_png, axes_at, change_artists, change_error_panel, change_image, figure_style,
-                                 frame_of, in_whole_dots, inside, legend_of, show_error_panel, show_image)
+from ...viz.style import (as_png, axes_at, change_artists, change_error_panel, change_image, figure_of_panels,
+                                 figure_style, frame_of, in_whole_dots, inside, legend_of, show_error_panel,
+                                 show_image)
 from ..explorer import (PHOTOS, Explorer, ExplorerConfig, HistoryExplorer, LivePicture, PlacePicture,
                                           comparable, display_with_picture, photograph, save_from_words, show_plane)
 from .wavelet import WaveletExplorer, WaveletExplorerConfig
@@ -220,9 +221,7 @@ def subbands_figure(view:SubbandView, # result
                    ):                # matplotlib Figure
     "Decoded, original and what is missing; bits of each band, and what was tried."
     with figure_style():
-        figure = plt.figure(figsize=(WIDTH, 8.1))
-        plt.close(figure)
-        at = {name: axes_at(figure, *place, name) for name, place in SUBBAND_PANELS.items()}
+        figure, at = figure_of_panels(SUBBAND_PANELS, 8.1)
         for name, image in dict(decoded=view.decoded, original=view.coded.original).items():
             show_image(at[name], image, name)
             in_whole_dots(at[name])

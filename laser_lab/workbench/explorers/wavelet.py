@@ -5,9 +5,8 @@
 # %% auto #0
 __all__ = ['YCBCR', 'FAMILIAR', 'WAVELETS', 'SAME_SQUARE', 'WAVELET_PANELS', 'WaveletExplorerConfig', 'to_planes', 'from_planes',
            'quantize_band', 'dequantize_band', 'WaveletView', 'photograph_pyramid', 'band_settings', 'code_band',
-           'code_pyramid', 'luma_bands', 'explore_wavelet', 'band_rates', 'show_rates', 'show_tried', 'wavelet_panels',
-           'decoded_title', 'wavelet_figure', 'update_wavelet', 'live_wavelet', 'wavelet_menu', 'WaveletExplorer',
-           'wavelet_explorer']
+           'code_pyramid', 'luma_bands', 'explore_wavelet', 'band_rates', 'show_rates', 'show_tried', 'decoded_title',
+           'wavelet_figure', 'update_wavelet', 'live_wavelet', 'wavelet_menu', 'WaveletExplorer', 'wavelet_explorer']
 
 # %% ../../../nbs/workbench/explorers/04_wavelet.ipynb #46e69cba
 import sys
@@ -23,8 +22,8 @@ from ...compiled import with_threads
 from ...config import ConfigError, choice, refusal, register, settings, within
 from ...metrics import adaptive_entropy, psnr
 from ...transforms.dwt import FILTERS, most_levels, wavedec2d, wavelet_filters, waverec2d
-from ...viz.bands import EDGES, band_picture, drawn_pyramid, show_band_bits, show_band_names
-from ...viz.style import WIDTH, axes_at, change_artists, change_image, figure_style, show_image, styled
+from ...viz.bands import band_picture, drawn_pyramid, show_band_bits, show_band_names
+from ...viz.style import (change_artists, change_image, figure_of_panels, figure_style, show_image, styled)
 from ..explorer import (ExplorerConfig, HistoryExplorer, LivePicture, comparable, photograph,
                                           save_from_words, show_plane)
 from ..form import Form, plain_control, settings_grid
@@ -195,12 +194,6 @@ def show_tried(ax,              # axes to draw on
 WAVELET_PANELS = dict(decoded=(.15, .45, 5.12, 5.12), original=(5.95, .45, 2.4, 2.4), bands=(5.95, 3.17, 2.4, 2.4),
                       rates=(.55, 5.95, 4.6, 1.75), tried=(5.85, 5.95, 2.95, 1.75)) # left, top, width, height: inches
 
-def wavelet_panels(): # figure; name -> axes
-    "An empty figure with all its panels."
-    figure = plt.figure(figsize=(WIDTH, 8.1))
-    plt.close(figure)
-    return figure, {name: axes_at(figure, *place, name) for name, place in WAVELET_PANELS.items()}
-
 def decoded_title(view:WaveletView # result
                  )->str:           # quality, and what it takes
     "Quality never without its rate."
@@ -212,7 +205,7 @@ def wavelet_figure(view:WaveletView, # result
                    history:list=()   # of `Tried`
                   ):                 # matplotlib Figure
     "Decoded photograph, original and bands; bits of each band and all that was tried."
-    figure, at = wavelet_panels()
+    figure, at = figure_of_panels(WAVELET_PANELS, 8.1)
     images = dict(decoded=view.decoded, original=view.original, bands=band_picture(view.known, view.luma))
     titles = dict(decoded=decoded_title(view), original='original', bands='bands of luma in the decoder')
     for name, image in images.items():
