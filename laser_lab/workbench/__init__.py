@@ -61,7 +61,7 @@ names = {
         'spoken_count', 'spoken_estimate', 'spoken_time', 'study_of', 'taken_over', 'timed_steps', 'value_word',
         'varied_fields', 'vary', 'varying', 'way_of', 'ways', 'words_of'],
     'report': [
-        'AblateConfig', 'JPEG', 'LOGGED', 'PAGE', 'PARTS', 'STYLESHEET', 'ablate', 'as_url', 'captions',
+        'AblateConfig', 'JPEG', 'LOGGED', 'PAGE', 'PARTS', 'STYLESHEET', 'ablate', 'as_url', 'captions', 'changes',
         'common_figures', 'curve_points', 'curves_of', 'data_of', 'figures', 'first_command', 'gallery', 'go_on',
         'image_names', 'jpeg_curve', 'jpeg_points', 'larger_crops', 'logged_measures', 'measured_images', 'near_rates',
         'notes', 'one_by_one', 'own_pictures', 'rate_picture', 'reconstruction_pictures', 'report_html', 'shown_images',

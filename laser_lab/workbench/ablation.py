@@ -340,7 +340,7 @@ def result_table(results:list # from `read_results` or `read_done`
                 )->pd.DataFrame: # a row per method, a column per measure, mean ± spread as text
     "The table of a study; runs that diverged have a column of their own."
     methods, found = list(dict.fromkeys(r['method'] for r in results)), [r for r in results if not has_diverged(r)]
-    columns = {m: column for m, column in table_columns().items() if all(r.get(m) is not None for r in found)}
+    columns = {m: column for m, column in table_columns().items() if found and all(r.get(m) is not None for r in found)}
     if 'processor_seconds' in columns: columns.pop('training_seconds', None)
     def cell(method, measure, format, factor):
         values = [r[measure] * factor for r in found if r['method'] == method]

@@ -7,7 +7,7 @@ __all__ = ['LOGGED', 'JPEG', 'STYLESHEET', 'PAGE', 'PARTS', 'curves_of', 'shown_
            'gallery', 'data_of', 'source_of', 'image_names', 'logged_measures', 'training_picture', 'side_by_side',
            'one_by_one', 'jpeg_curve', 'jpeg_points', 'near_rates', 'measured_images', 'curve_points', 'rate_picture',
            'reconstruction_pictures', 'own_pictures', 'common_figures', 'figures', 'notes', 'captions', 'as_url',
-           'report_html', 'study_record', 'report', 'AblateConfig', 'ablate', 'first_command', 'go_on']
+           'report_html', 'changes', 'study_record', 'report', 'AblateConfig', 'ablate', 'first_command', 'go_on']
 
 # %% ../../nbs/workbench/04_report.ipynb #588863b3
 import base64, json, math, sys
@@ -258,6 +258,13 @@ def report_html(title:str,          # heading
     shown = {caption: as_url(png) for caption, png in pictures.items()}
     return page.render(title=title, style=STYLESHEET, note=note, pictures=shown, captions=captions or {}, **inside)
 
+# %% ../../nbs/workbench/04_report.ipynb #13f56cd5
+def changes(folder:Path)->str: # of a study; a sentence, or ''
+    "Whether a study went on with other code or data than it began with."
+    found = dict.fromkeys(what for s in read_json(folder/'study.json')['sessions'] for what in s['changed'])
+    words = 'since the study began; it went on with what is there now, as `--anyway` asked.'
+    return f"The {' and the '.join(found)} changed {words}" if found else ''
+
 # %% ../../nbs/workbench/04_report.ipynb #5fd0472f
 def study_record(folder:Path, results:list, command:str)->dict: # plain values
     "What is needed to repeat a study: command, versions and hardware, configuration, results."
@@ -270,15 +277,21 @@ def report(folder,                    # folder of a study
            command='laser-lab ablate' # what made it
           )->Path:                    # report.html
     "Write table.csv, results.json, figures/*.png and report.html of a study."
-    folder, results = Path(folder), read_results(folder)
-    if not results: raise FileNotFoundError(f'{folder}: no finished run inside')
-    table, record = result_table(read_done(folder)), study_record(folder, results, command)
+    folder, done = Path(folder), read_done(folder)
+    if not done: raise FileNotFoundError(f'{folder}: no finished run inside')
+    table, record = result_table(done), study_record(folder, done, command)
     write_atomic(folder/'table.csv', table.to_csv())
     write_json(folder/'results.json', record)
+    pictures, words, below = _illustrated(folder)
+    page = report_html(record['study']['title'], table, pictures, record, f'{words} {changes(folder)}'.strip(), below)
+    return write_atomic(folder/'report.html', page)
+
+def _illustrated(folder): # pictures, notes, captions; nothing where all runs diverged
+    results = read_results(folder)
+    if not results: return {}, '', {}
     with tqdm(total=len(PARTS), desc='report', unit='part', delay=2) as bar:
         pictures, shown = _drawn(folder, results, bar)
-    page = report_html(record['study']['title'], table, pictures, record, notes(shown), captions(results, shown))
-    return write_atomic(folder/'report.html', page)
+    return pictures, notes(shown), captions(results, shown)
 
 PARTS = 'reconstructions', 'rates and training', 'codes and codebooks', 'files'
 
@@ -323,7 +336,7 @@ def ablate(cfg:AblateConfig,           # what to do
     try: run_study(study, folder, cfg.workers, cfg.engine, cfg.anyway, command)
     except KeyboardInterrupt as e: raise KeyboardInterrupt(f'{folder}: stopped; {onward}') from e
     except RunsFailed as e: failed = RunsFailed(f'{e}; {onward}')
-    if read_results(folder): _show(study, report(folder, first_command(folder) or command).parent)
+    if read_done(folder): _show(study, report(folder, first_command(folder) or command).parent)
     if failed: raise failed
     return folder
 
