@@ -83,7 +83,8 @@ def steps_of_run(now)->str: # `RunState`
 def runs_table(folder # of a study
               )->pd.DataFrame: # a row for each run
     "The runs of a study."
-    def row(s): return s.state, steps_of_run(s), s.loss, as_time(s.seconds_left), s.reason
+    def loss(s): return '' if s.loss is None else f'{s.loss:.4g}'
+    def row(s): return s.state, steps_of_run(s), loss(s), as_time(s.seconds_left), s.reason
     rows = {name: row(s) for name, s in study_states(folder).items()}
     columns = ['state', 'step', 'loss', 'time left', 'reason']
     return pd.DataFrame.from_dict(rows, 'index', columns=columns).rename_axis('id')
@@ -139,6 +140,7 @@ def pause(folder # of a study
     "Begin no further run of a study; those under way go on to their end."
     folder, writer = Path(folder), writer_of(folder)
     if writer is None: raise UserError(f'{folder}: nobody works on it')
+    if not (folder/'study.json').is_file(): raise UserError(f'{folder}: a run is stopped; only a study is paused')
     engine = read_json(folder/'study.json')['sessions'][-1]['engine']['preset']
     queued = 'local or ray, since a queue of SLURM holds all runs already; stop it instead'
     if engine == 'slurm': raise refusal('engine', engine, queued, 'for a pause', error=ConfigError)
