@@ -4,7 +4,7 @@ import lazy_loader
 
 modules = [
     'ablation', 'bench', 'engines', 'explorer', 'explorers', 'follow', 'form', 'jobs', 'lab', 'pictures', 'plan',
-    'report', 'results', 'runs', 'shards', 'study', 'swipe', 'table']
+    'points', 'report', 'results', 'runs', 'shards', 'study', 'swipe', 'table']
 names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'MOST_RUNS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
@@ -60,6 +60,10 @@ names = {
         'seconds_of_step', 'seeds_note', 'seeds_of', 'shared_words', 'speed_of', 'speeds', 'spelt_out', 'split_words',
         'spoken_count', 'spoken_estimate', 'spoken_time', 'study_of', 'taken_over', 'timed_steps', 'value_word',
         'varied_fields', 'vary', 'varying', 'way_of', 'ways', 'words_of'],
+    'points': [
+        'MEANS_HINT', 'MOST_POINTS', 'POINTS_DRAW', 'POINTS_HINT', 'POINTS_IMAGE', 'POINTS_KEYS', 'POINTS_LOOKS',
+        'POINTS_MARK', 'POINTS_MODULE', 'POINTS_NEAREST', 'POINTS_POINTER', 'POINTS_RENDER', 'PointsPicture',
+        'mean_point', 'measured_runs', 'place', 'placed_points', 'point_label', 'points_along', 'study_points'],
     'report': [
         'AblateConfig', 'JPEG', 'LOGGED', 'PAGE', 'PARTS', 'STYLESHEET', 'ablate', 'as_url', 'captions', 'changes',
         'common_figures', 'curve_points', 'curves_of', 'data_of', 'figures', 'first_command', 'gallery', 'go_on',

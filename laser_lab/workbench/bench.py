@@ -27,7 +27,6 @@ from ..metrics import psnr
 from ..training.progress import writer_of
 from ..training.recipes import recipe_at
 from ..training.run import RunConfig
-from ..viz.style import as_png
 from .ablation import BENCH, StudyConfig, read_results, slug, stored_study
 from .engines import LocalSession, run_jobs
 from .follow import ROWS_STYLE, Follow, begin, pressed, told
@@ -42,6 +41,7 @@ from .results import (EXPORTS, bd_rates, curves_figure, export_results, fields_o
                                          rd_curves, study_results)
 from .runs import studies
 from .pictures import RunPictures
+from .points import PointsPicture
 from .swipe import Swipe, rates_note
 from .table import ResultsTable
 
@@ -513,9 +513,8 @@ def bd_html(anchor:str, found:pd.DataFrame, reasons:list)->str: # from `bd_rows`
 class ResultsPanel(widgets.VBox):
     "The table, the curves, the files and the pictures of a study."
     def __init__(self):
-        self.folder, self.found, self.table, self.pictures = None, None, None, None
+        self.folder, self.found, self.table, self.curves, self.pictures, self.choosing = *[None] * 5, False
         self.note, self.rates, self.files = (widgets.HTML() for _ in range(3))
-        self.curves = widgets.Image(format='png', layout=dict(max_width='100%', display='none'))
         self.buttons = widgets.HBox([self.file_button(kind) for kind in EXPORTS], layout=dict(flex_flow='row wrap'))
         super().__init__([self.note])
 
@@ -531,26 +530,41 @@ def show(self:ResultsPanel, folder): # of a study
     self.table.show(self.found)
     if self.pictures: self.pictures.refresh()
     finished = (self.found.state == 'finished').any()
-    hint = 'click a row for its pictures, a star for the baseline' if finished else 'no run is finished yet'
+    hint = 'click a row or a point for its pictures, a star for the baseline' if finished else 'no run is finished yet'
     self.note.value = told('note', hint)
-    threading.Thread(target=self.draw_curves, args=(self.found,), daemon=True).start()
+    self.drawing = threading.Thread(target=self.draw_curves, args=(self.found,), daemon=True)
+    self.drawing.start()
 
 @patch
 def begin_table(self:ResultsPanel):
     "Begin with another study."
-    self.table, self.pictures = ResultsTable(self.found), None
+    self.table, self.curves, self.pictures = ResultsTable(self.found), PointsPicture(self.found), None
     self.table.observe(lambda _: self.draw_rates(), 'baseline')
     self.table.observe(lambda change: self.choose(change.new), 'selected')
+    self.curves.observe(lambda _: self.choose(self.curves.selected, self.curves.seed), ['selected', 'seed'])
     self.children = [self.note, self.table, self.curves, self.rates, self.buttons, self.files]
 
+# %% ../../nbs/workbench/18_bench.ipynb #ae8a6527
 @patch
-def choose(self:ResultsPanel, method:str): # row of the table, '' for none
-    "Show the pictures of a row."
-    if not method: return
+def choose(self:ResultsPanel,
+           method:str,   # '' for none
+           seed:int=None # None where a row was clicked: that of the pictures before, or the first
+          ):
+    "Mark a row and its points, and show the pictures of its run."
+    if self.choosing: return
+    self.choosing = True
+    try:
+        self.table.selected = method
+        self.curves.choose(method, seed)
+    finally: self.choosing = False
+    if method: self.show_pictures(method, seed)
+
+@patch
+def show_pictures(self:ResultsPanel, method:str, seed:int=None): # as for `choose`
     if self.pictures is None:
         self.pictures = RunPictures(self.folder)
         self.children = [*self.children, self.pictures]
-    self.pictures.choose(method)
+    self.pictures.choose(method, seed)
 
 # %% ../../nbs/workbench/18_bench.ipynb #e3d947b2
 @patch
@@ -560,8 +574,7 @@ def draw_curves(self:ResultsPanel, found:pd.DataFrame): # from `study_results`
     except (UserError, OSError, ValueError) as e: return self.say('error', str(e))
     figure = curves_figure(found, jpeg)
     if found is not self.found: return
-    self.curves.layout.display = None if figure else 'none'
-    if figure: self.curves.value = as_png(figure, bbox_inches='tight')
+    self.curves.show(found, figure)
     self.draw_rates()
 
 @patch
