@@ -561,10 +561,9 @@ def choose(self:ResultsPanel,
 
 @patch
 def show_pictures(self:ResultsPanel, method:str, seed:int=None): # as for `choose`
-    if self.pictures is None:
-        self.pictures = RunPictures(self.folder)
-        self.children = [*self.children, self.pictures]
-    self.pictures.choose(method, seed)
+    if self.pictures: return self.pictures.choose(method, seed)
+    self.pictures = RunPictures(self.folder, method, seed)
+    self.children = [*self.children, self.pictures]
 
 # %% ../../nbs/workbench/18_bench.ipynb #e3d947b2
 @patch

@@ -192,7 +192,9 @@ def picture_html(figures:dict # caption -> matplotlib Figure
 class RunPictures(widgets.VBox):
     "Pictures of one run of a study and one image, both chosen by the user."
     def __init__(self,
-                 folder # of a study
+                 folder,         # of a study
+                 method:str=None, # row that is shown first; None: the first that is finished
+                 seed:int=None    # None: the first that is finished
                 ):
         self.folder, self.seen, self.own, self.known, self.quiet = Path(folder), None, {}, {}, False
         self.method = labelled(widgets.Dropdown, 'method', 'row of the study')
@@ -207,7 +209,9 @@ class RunPictures(widgets.VBox):
         choices, ours = (widgets.HBox(c, layout=dict(flex_flow='row wrap')) for c in self.rows())
         super().__init__([choices, ours, self.status, self.failure, self.picture])
         self.react()
-        self.refresh()
+        self.read_runs()
+        if not self.is_finished(method, seed): self.offer_seeds()
+        if method is not None: self.choose(method, seed)
 
     def rows(self): return [self.method, self.seed, self.image], [self.upload, self.path]
 
@@ -223,11 +227,20 @@ def react(self:RunPictures):
 @patch
 def refresh(self:RunPictures):
     "Offer the runs that are finished by now; what is shown stays."
+    self.read_runs()
+    self.offer_seeds()
+
+@patch
+def read_runs(self:RunPictures):
+    "Offer the methods that are finished by now."
     results = study_results(self.folder)
     self.finished, self.settings = results[results.state == 'finished'].index, settings_of(results)
     self.status.value = '' if len(self.finished) else 'no run is finished yet'
     self.offer(self.method, list(self.finished.unique('method')), 'method')
-    self.offer_seeds()
+
+@patch
+def is_finished(self:RunPictures, method:str, seed:int=None)->bool: # None: of any seed
+    return any(m == method and seed in (None, s) for m, s in self.finished)
 
 # %% ../../nbs/workbench/15_pictures.ipynb #81fd3096
 @patch
@@ -244,8 +257,12 @@ def offer(self:RunPictures, control, options:list, name:str): # dropdown; its op
 def offer_seeds(self:RunPictures):
     "The seeds of the chosen method, then the images of its run."
     if self.quiet or self.method.value is None: return
-    self.offer(self.seed, [seed for method, seed in self.finished if method == self.method.value], 'seed')
+    self.offer(self.seed, self.seeds_of(self.method.value), 'seed')
     self.offer_images()
+
+@patch
+def seeds_of(self:RunPictures, method:str)->list: # seeds that are finished
+    return [seed for m, seed in self.finished if m == method]
 
 @patch
 def offer_images(self:RunPictures):
@@ -310,10 +327,17 @@ def choose(self:RunPictures,
            image:str=None # None: the one that is chosen
           ):
     "Show a run, as a click on its row or point does; one that is not finished is said, and changes nothing."
-    finished = [s for m, s in self.finished if m == method]
-    if not finished or seed not in (None, *finished):
+    if not self.is_finished(method, seed):
         self.status.value = f"{method}{'' if seed is None else f', seed {seed}'}: not finished yet"
         return
-    self.method.value = method
-    if seed is not None: self.seed.value = seed
-    if image is not None: self.image.value = image
+    self.set_quietly(self.method, method)
+    self.offer(self.seed, self.seeds_of(method), 'seed')
+    if seed is not None: self.set_quietly(self.seed, seed)
+    if image is not None: self.set_quietly(self.image, image)
+    self.offer_images()
+
+@patch
+def set_quietly(self:RunPictures, control, value): # dropdown, one of its options; nothing is drawn
+    self.quiet = True
+    try: control.value = value
+    finally: self.quiet = False
