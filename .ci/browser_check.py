@@ -177,6 +177,7 @@ def wait(page): "The app runs all cells by itself."
 APP = {'frequency_explorer.ipynb': {'open': wait, 'drag the radius': drag_radius, 'change the photograph': release_and_change_photograph},
        'codec_explorer.ipynb': {'open': wait, 'read fewer steps': read_fewer_steps}}
 START = '.jp-MarkdownViewer'
+GONE = 'widget model not found'  # JupyterLab's word for stored widgets whose kernel was killed
 SIZES = (1400, 900), (1000, 700)
 OURS = r'(https?|wss?)://127\.0\.0\.1[:/]|(data|blob|about):'  # addresses that a page may ask
 
@@ -222,21 +223,92 @@ def check_start(page, address, token, screenshots):
     page.wait_for_selector('.jp-Notebook .jp-CodeCell')
     print(f'{time.monotonic() - began:5.1f} s  the start page', flush=True)
 
-def check_bench(page, address, token, screenshots):
-    "An ablation is planned while one types: another value is another setting, and a value that cannot be is refused in sight."
-    began = time.monotonic()
+def open_bench(page, address, token):
     page.goto(f'{address}/lab/tree/{BENCH}?reset&token={token}')
     run_all(page)
-    count = page.get_by_text(re.compile(r'settings? x \d+ seeds?')).first
-    values = page.locator('.widget-text', has_text='sparsity_level').locator('input').first
-    for text, wanted in {'2, 4, 8': '3 settings', '2, 4': '2 settings'}.items():
-        values.fill(text, timeout=300_000)
-        values.press('Enter')
-        try: page.get_by_text(re.compile(f'^{wanted} x')).first.wait_for(timeout=60_000)
-        except BrowserError: raise Failed(f'the bench, sparsity_level = {text}: expected {wanted}, found {count.inner_text()}') from None
-    check_errors(page, 'the bench')
-    page.screenshot(path=screenshots/'bench.png')
-    print(f'{time.monotonic() - began:5.1f} s  the bench: {count.inner_text()}', flush=True)
+
+def plan_ablation(page):
+    "Another value is another setting, while one types."
+    values = page.get_by_label('model.sparsity_level', exact=True)
+    for text, wanted in {'2, 4, 8': '3 settings', '2, 4': '2 settings'}.items(): type_value(page, values, text, f'{wanted} x 3 seeds')
+    page.get_by_role('tab', name='training', exact=True).click()
+    page.locator('input[aria-label="max_steps"]').fill('12')
+    page.locator('input[aria-label="max_steps"]').press('Enter')
+    type_value(page, page.get_by_label('seeds', exact=True), '0, 1', '2 settings x 2 seeds = 4 runs')
+
+def type_value(page, field, text, effect):
+    field.fill(text, timeout=180_000)
+    field.press('Enter')
+    try: page.get_by_text(re.compile(f'^{effect}')).first.wait_for(timeout=60_000)
+    except BrowserError: raise Failed(f'the bench, {text} typed: {effect!r} is not shown') from None
+
+def start_ablation(page):
+    page.locator('button', has_text=re.compile('^ *start$')).locator('visible=true').click()
+    page.get_by_text(re.compile('running$')).locator('visible=true').first.wait_for(timeout=300_000)
+    top = page.get_by_role('tab', name='Runs', exact=True).bounding_box()['y']
+    if not 0 <= top < 600: raise Failed(f'the bench was started, and its runs are out of view ({top:.0f} px from the top)')
+
+def kill_kernels(address, token):
+    "What a crash, or a server that is restarted, does to them."
+    def ask(path, method): return urllib.request.urlopen(urllib.request.Request(f'{address}/api/{path}', headers={'Authorization': f'token {token}'}, method=method), timeout=60).read()
+    for kernel in json.loads(ask('kernels', 'GET')): ask(f'kernels/{kernel["id"]}', 'DELETE')
+
+def see_table(page):
+    "In another kernel: the study goes on, and its table fills."
+    menu = page.locator('.widget-dropdown', has_text='open').locator('select').first
+    study = menu.locator('option', has_text='ablation-').first
+    study.wait_for(state='attached', timeout=300_000)
+    menu.select_option(study.inner_text())
+    page.get_by_role('tab', name='Results', exact=True).click()
+    page.wait_for_function("""() => [...document.querySelectorAll('.laser-lab-table tbody tr')].filter(row => row.textContent.includes('2 of 2')).length == 2""", timeout=400_000)
+
+def choose_row(page):
+    page.locator('.laser-lab-table tbody tr').first.click()
+    see_pictures(page)
+
+def see_pictures(page):
+    page.wait_for_function("""() => [...document.querySelectorAll('.widget-html-content img')].some(image => image.offsetParent && image.naturalWidth)""", timeout=120_000)
+
+def choose_point(page):
+    points = page.locator('.laser-lab-points button[aria-label^="sparsity_level 4"]')
+    points.first.wait_for(timeout=120_000)
+    points.first.click()
+    page.locator('.laser-lab-table tr[aria-selected=true]', has_text='sparsity_level 4').wait_for(timeout=60_000)
+    see_pictures(page)
+
+def swipe_runs(page):
+    page.get_by_role('tab', name='Compare', exact=True).click()
+    divider = page.locator('.laser-lab-swipe .divider').locator('visible=true')
+    divider.wait_for(timeout=120_000)
+    canvas, at = page.locator('.laser-lab-swipe canvas').locator('visible=true'), divider.get_attribute('aria-valuenow')
+    box, before = divider.bounding_box(), canvas.evaluate('canvas => canvas.toDataURL()')
+    page.mouse.move(box['x'] + box['width']/2, box['y'] + box['height']/2)
+    page.mouse.down()
+    page.mouse.move(box['x'] - 80, box['y'] + box['height']/2, steps=8)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    if divider.get_attribute('aria-valuenow') == at or canvas.evaluate('canvas => canvas.toDataURL()') == before: raise Failed('the bench: the divider was dragged, and nothing changed')
+
+def upload_image(page):
+    picture = ROOT/'nbs/start/ablation_bench.png'
+    with page.expect_file_chooser() as chooser: page.locator('button', has_text='your image').locator('visible=true').click()
+    chooser.value.set_files(picture)
+    page.wait_for_function("""name => [...document.querySelectorAll('select')].some(menu => menu.offsetParent && menu.selectedOptions[0]?.text === name)""", arg=picture.name, timeout=120_000)
+    page.locator('.laser-lab-swipe canvas').locator('visible=true').wait_for()
+
+BENCH_STEPS = dict(plan=plan_ablation, start=start_ablation), {'see the table': see_table, 'choose a row': choose_row, 'choose a point': choose_point, 'swipe': swipe_runs, 'upload': upload_image}
+
+def check_bench(page, address, token, screenshots):
+    "A tiny ablation from the plan to the pictures; its kernel is killed while it runs."
+    began = time.monotonic()
+    for part in BENCH_STEPS:
+        open_bench(page, address, token)
+        for step, action in part.items():
+            try: action(page)
+            finally: page.screenshot(path=screenshots/f'bench_{step.replace(" ", "_")}.png')
+            check_errors(page, f'the bench, {step}')
+            print(f'{time.monotonic() - began:5.1f} s  the bench, {step}', flush=True)
+        kill_kernels(address, token)
 
 def check_app(page, address, screenshots):
     "The start page of the app, and panels without their code."
@@ -267,6 +339,7 @@ def check(chromium, screenshots):
                 page = watched(browser, broken)
                 check_start(page, address, token, screenshots)
                 check_bench(page, address, token, screenshots)
+                broken[:] = [said for said in broken if GONE not in said]
                 for name, steps in PAGES.items():
                     page.goto(f'{address}/lab/tree/{PANELS}/{name}?reset&token={token}')
                     drive(page, name, steps, screenshots)

@@ -13,7 +13,7 @@ names = {
         'read_done', 'read_outcomes', 'read_results', 'refuse_changed', 'refuse_early', 'result_table', 'run_job',
         'run_name', 'run_study', 'slug', 'stored_study', 'table_columns', 'take_or_train', 'trained_state', 'with_seed'],
     'bench': [
-        'BaseForm', 'Bench', 'CELLS', 'ComparePanel', 'Export', 'FIRST_BASE', 'HEAD', 'ORIGINAL', 'Preview',
+        'BaseForm', 'Bench', 'CELLS', 'CHECKING', 'ComparePanel', 'Export', 'FIRST_BASE', 'HEAD', 'ORIGINAL', 'Preview',
         'ResultsPanel', 'SLICE', 'Stopwatch', 'TITLES', 'ValuesRow', 'VaryPanel', 'WAYS', 'WhereConfig',
         'ablation_bench', 'base_of', 'bd_html', 'bd_rows', 'carried', 'cells_html', 'choices_of', 'companions', 'faint',
         'in_slices', 'kind_of', 'meaning', 'new_ablation', 'on_cpu', 'place_of', 'possible', 'running_study', 'section',

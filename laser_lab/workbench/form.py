@@ -112,9 +112,11 @@ function render({model, el}) {
     again();
     watch.observe(root, {childList: true, subtree: true});
   };
+  const show = message => message.show && el.closest(message.show)?.scrollIntoView();
   model.on('change:names', again);
+  model.on('msg:custom', show);
   begin();
-  return () => { ended = true; watch.disconnect(); model.off('change:names', again); };
+  return () => { ended = true; watch.disconnect(); model.off('change:names', again); model.off('msg:custom', show); };
 }
 export default {initialize, render};
 '''
@@ -136,6 +138,7 @@ class Browser(anywidget.AnyWidget):
     names = traitlets.Dict().tag(sync=True) # CSS class -> [name, tooltip]
 
     def copy_text(self, text:str): self.send(dict(copy=text)) # to the clipboard
+    def show(self, around:str): self.send(dict(show=around)) # brings into view what it stands in; CSS selector
     def save_file(self, name:str, data:bytes): self.send(dict(download=name), [data]) # where the page saves files
 
 # %% ../../nbs/workbench/00_form.ipynb #dd3b8342

@@ -151,7 +151,9 @@ def curve_name(methods:list, settings:pd.DataFrame)->str: # of one curve; of the
     heads = {method.split(', ')[0] for method in methods}
     if len(methods) == 1 or len(heads) == 1: return methods[0] if len(methods) == 1 else heads.pop()
     same = {name: of.iloc[0] for name, of in settings.loc[methods].items() if of.nunique() == 1 and of.notna().all()}
-    return ', '.join(f"{name.rpartition('.')[2]}={value}" for name, value in same.items()) or methods[0]
+    if same: return ', '.join(f"{name.rpartition('.')[2]}={value}" for name, value in same.items())
+    along = trade_off(settings.loc[methods])
+    return f"{along.rpartition('.')[2]} {', '.join(map(str, settings.loc[methods, along]))}" if along else methods[0]
 
 def rd_curves(results:pd.DataFrame # from `study_results`
              )->dict:              # name of the curve -> its methods
