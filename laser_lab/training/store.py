@@ -9,7 +9,7 @@ __all__ = ['NOT_TRAINED_WITH', 'EMBEDDED', 'READ_FILES', 'READ_BYTES', 'SHOWN', 
            'stamp_of', 'row_of', 'Index', 'patiently']
 
 # %% ../../nbs/training/13_store.ipynb #df6e194f
-import hashlib, json, os, shutil, sqlite3, sys, time
+import errno, hashlib, json, os, shutil, sqlite3, sys, time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -283,10 +283,18 @@ def finished(self:Index, id:str)->Path|None: # of a run
 @patch
 def rows(self:Index)->list: # of dicts, sorted by path
     "All runs with what the index keeps of them; the state of those that are not done is read from their folders."
-    self.sync()
-    found = self.tried(lambda connection: connection.execute('SELECT * FROM runs ORDER BY path').fetchall())
-    rows = [dict(zip(COLUMNS, row)) for row in found]
+    rows = [dict(zip(COLUMNS, row)) for row in self.found()]
     for row in rows:
         row['result'] = json.loads(row['result'])
         if row['state'] not in DONE: row['state'] = state_of(self.root/row['path']).state
     return rows
+
+@patch
+def found(self:Index)->list: # of tuples, one value for each of `COLUMNS`
+    "Rows of the index, brought up to date; without it where nothing can be written."
+    try:
+        self.sync()
+        return self.tried(lambda connection: connection.execute('SELECT * FROM runs ORDER BY path').fetchall())
+    except OSError as e:
+        if e.errno not in (errno.EROFS, errno.EACCES, errno.EPERM): raise
+    return sorted(row_of(self.root, folder, study) for folder, study in run_folders(self.root).items())

@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, forkserver, get_context
 from pathlib import Path
 
 from fastcore.basics import patch
@@ -79,8 +79,15 @@ IMPORTED = ['laser_lab.training.run'] # before workers are forked
 
 def _pool(on_cpu): # of one process
     context = get_context(start_method(on_cpu))
-    if start_method(on_cpu) == 'forkserver': context.set_forkserver_preload(IMPORTED)
+    if start_method(on_cpu) == 'forkserver': _begin_server(context)
     return ProcessPoolExecutor(1, context, begin_worker, (os.getpid(), dict(os.environ)))
+
+def _begin_server(context): # without the kinds of now: each worker imports those that are named when it begins
+    context.set_forkserver_preload(IMPORTED)
+    kinds = os.environ.pop('LASER_LAB_KINDS', None)
+    try: forkserver.ensure_running()
+    finally:
+        if kinds is not None: os.environ['LASER_LAB_KINDS'] = kinds
 
 class Slot:
     "One process, and its successors."
