@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Come in by the front door and use what is there as a person would, in a browser, with keyboard and mouse.
 
-`laser-lab lab` under headless Chromium: the start page, and every panel, of which all cells are run, a slider is moved, another choice made. Then `laser-lab app`, the same panels without code.
+`laser-lab lab` under headless Chromium: the start page; the bench, which trains a tiny ablation while its kernel is killed; and every panel, of which all cells are run, a slider is moved, another choice made. Then `laser-lab app`, the same panels without code.
 After each step the picture must have changed, and no cell, page or console may report an error. Screenshots of every step go to --screenshots. Exit status 0 if all is well, otherwise 1 and one line that says what is not.
 """
 import argparse, json, os, re, secrets, shutil, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
