@@ -283,14 +283,14 @@ def finished(self:Index, id:str)->Path|None: # of a run
 @patch
 def rows(self:Index)->list: # of dicts, sorted by path
     "All runs with what the index keeps of them; the state of those that are not done is read from their folders."
-    rows = [dict(zip(COLUMNS, row)) for row in self.found()]
+    rows = [dict(zip(COLUMNS, row)) for row in self.stored_rows()]
     for row in rows:
         row['result'] = json.loads(row['result'])
         if row['state'] not in DONE: row['state'] = state_of(self.root/row['path']).state
     return rows
 
 @patch
-def found(self:Index)->list: # of tuples, one value for each of `COLUMNS`
+def stored_rows(self:Index)->list: # of tuples, one value for each of `COLUMNS`
     "Rows of the index, brought up to date; without it where nothing can be written."
     try:
         self.sync()

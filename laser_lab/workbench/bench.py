@@ -522,7 +522,8 @@ def bd_html(anchor:str, found:pd.DataFrame, reasons:list)->str: # from `bd_rows`
 class ResultsPanel(widgets.VBox):
     "The table, the curves, the files and the pictures of a study."
     def __init__(self):
-        self.folder, self.found, self.table, self.curves, self.pictures, self.choosing = *[None] * 5, False
+        self.folder = self.found = self.table = self.curves = self.pictures = None
+        self.choosing = False
         self.note, self.rates, self.files = (widgets.HTML() for _ in range(3))
         self.buttons = widgets.HBox([self.file_button(kind) for kind in EXPORTS], layout=dict(flex_flow='row wrap'))
         super().__init__([self.note])
@@ -578,9 +579,7 @@ def show_pictures(self:ResultsPanel, method:str, seed:int=None): # as for `choos
 @patch
 def draw_curves(self:ResultsPanel, found:pd.DataFrame): # from `study_results`
     "Rate and distortion, with JPEG as an anchor; nothing where there is no rate."
-    try: jpeg = jpeg_anchor(self.folder)
-    except (UserError, OSError, ValueError) as e: return self.say('error', str(e))
-    figure = curves_figure(found, jpeg)
+    figure = curves_figure(found, self.anchor())
     if found is not self.found: return
     self.curves.show(found, figure)
     self.draw_rates()
@@ -588,8 +587,15 @@ def draw_curves(self:ResultsPanel, found:pd.DataFrame): # from `study_results`
 @patch
 def draw_rates(self:ResultsPanel):
     "BD-rates against the curve of the baseline, without one against JPEG."
-    try: self.rates.value = bd_html(*bd_rows(self.found, self.table.baseline, jpeg_anchor(self.folder)))
+    try: self.rates.value = bd_html(*bd_rows(self.found, self.table.baseline, self.anchor()))
     except (UserError, OSError, ValueError) as e: self.say('error', str(e))
+
+@patch
+def anchor(self:ResultsPanel)->list: # (bpp, psnr) of JPEG
+    "The curve of JPEG; none where its images are gone, which is said."
+    try: return jpeg_anchor(self.folder)
+    except (UserError, OSError, ValueError) as e: self.say('error', str(e))
+    return []
 
 @patch
 def write(self:ResultsPanel, kind:str): # one of `EXPORTS`

@@ -98,7 +98,8 @@ def find(root, id:str)->Path: # folder that holds studies and runs; 'STUDY', 'ST
 
 def _the_one(place, part, id): # name of the folder inside `place` that is, or begins with, `part`
     folders = [p for p in place.iterdir() if p.is_dir()] if place.is_dir() else []
-    names = sorted(p.name for p in folders if not p.name.startswith('.'))
+    planned = stored_study(place)['runs'] if (place/'study.json').is_file() else {} # some may have no folder yet
+    names = sorted({p.name for p in folders if not p.name.startswith('.')} | set(planned))
     if part in names: return part
     meant = [name for name in names if name.startswith(part)]
     if len(meant) == 1: return meant[0]
