@@ -81,11 +81,11 @@ names = {
         'resume', 'row_text', 'runs_table', 'seconds_left', 'steps_of_run', 'stop', 'studies', 'studies_table',
         'study_row', 'study_state', 'study_states'],
     'shards': [
-        'Converted', 'FEWEST', 'MOST_SHARDS', 'OURS', 'OUTPUTS', 'Shard', 'TIMES', 'codec_version', 'convert_pair',
-        'convert_shard', 'convert_shards', 'converter', 'cut', 'do_jobs', 'evaluate_job', 'evaluate_shard',
-        'evaluate_shards', 'file_version', 'grouped_pairs', 'is_kept', 'llc_result', 'merged_point', 'needs_workers',
-        'opened_codec', 'planned_shards', 'record_of', 'recorded_write', 'remove_shards', 'shard_size', 'shards_folder',
-        'shards_of', 'stored_shard'],
+        'Converted', 'FEWEST', 'MOST_SHARDS', 'OURS', 'OUTPUTS', 'Shard', 'TIMES', 'as_written', 'codec_version',
+        'convert_pair', 'convert_shard', 'convert_shards', 'converter', 'cut', 'do_jobs', 'evaluate_job',
+        'evaluate_shard', 'evaluate_shards', 'file_version', 'grouped_pairs', 'llc_result', 'merged_point',
+        'needs_workers', 'opened_codec', 'outputs_without_input', 'planned_shards', 'record_of', 'recorded_write',
+        'remove_shards', 'shard_size', 'shards_folder', 'shards_of', 'stored_shard', 'write_through'],
     'study': [
         'ABOUT', 'CLOCKS', 'Difference', 'MEANS', 'Opening', 'PEAK', 'Timings', 'can_measure_memory', 'curve_of',
         'paired_difference', 'pairs', 'peak_memory', 'point_of', 'promises', 'quartiles', 'record', 'record_table',

@@ -6,8 +6,8 @@
 __all__ = ['FEWEST', 'MOST_SHARDS', 'OURS', 'TIMES', 'OUTPUTS', 'shard_size', 'cut', 'needs_workers', 'shards_folder',
            'remove_shards', 'do_jobs', 'codec_version', 'opened_codec', 'file_version', 'Shard', 'shards_of',
            'stored_shard', 'evaluate_shard', 'evaluate_job', 'planned_shards', 'merged_point', 'evaluate_shards',
-           'record_of', 'recorded_write', 'is_kept', 'converter', 'Converted', 'llc_result', 'convert_pair',
-           'grouped_pairs', 'convert_shard', 'convert_shards']
+           'write_through', 'record_of', 'recorded_write', 'as_written', 'outputs_without_input', 'converter',
+           'Converted', 'llc_result', 'convert_pair', 'grouped_pairs', 'convert_shard', 'convert_shards']
 
 # %% ../../nbs/workbench/08_shards.ipynb #5c82d292
 import json, os, re, shutil, sys, warnings
@@ -157,6 +157,7 @@ def evaluate_shard(shard:list, # fields of a `Shard`, plain values
     if version != key['codec']: raise ConfigError(f'{member[0]}: is another codec than when the command began')
     try: found = _measured(codec, images, key)
     except ValueError as e: raise ConfigError(str(e)) from e
+    _refuse_changed(images, key)
     write_json(file, dict(key=key, **found))
 
 def _measured(codec, images, key): # rows, skipped, notes
@@ -166,6 +167,11 @@ def _measured(codec, images, key): # rows, skipped, notes
         files = {name: Path(path) for name, path in images}
         rows, skipped = measure_images(codec, files, prepare, key['bad_files'], key['max_pixels'], False)
     return dict(rows=rows, skipped=skipped, notes=[str(note.message) for note in notes])
+
+def _refuse_changed(images, key): # what was measured must be what the key names
+    versions = dict(key['images'])
+    changed = [path for name, path in images if file_version(path) != versions[name]]
+    if changed: raise ConfigError(f"{', '.join(changed)}: changed while measured; the same command measures it anew")
 
 def evaluate_job(shard:Shard)->Job:
     "A shard for a worker."
@@ -232,25 +238,63 @@ def evaluate_shards(folder,                 # of images
         save_results(results, path)
     return results
 
+# %% ../../nbs/workbench/08_shards.ipynb #65ca4d4f
+def write_through(folder:Path, # from `shards_folder`
+                  target, data # file and bytes
+                 )->Path:
+    "Write a whole file or none of it; half of one lies in `folder`."
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try: written = write_atomic(folder/f'.writing-{digest(os.path.abspath(target))}', data)
+    except OSError as e:
+        e.filename = str(target)
+        raise
+    try: os.replace(written, target)
+    except OSError: # another file system
+        write_atomic(target, data)
+        written.unlink()
+    return target
+
 # %% ../../nbs/workbench/08_shards.ipynb #a01b3463
 def record_of(folder:Path,                 # from `shards_folder`
               source:Path, target:Path,    # what is made of what
               version:str                  # of the codec
              )->Path:
-    "The file that says what is to be written."
-    return Path(folder)/digest(os.path.abspath(source), file_version(source), os.path.abspath(target), version)
+    "The file that says what was written, and of what."
+    return Path(folder)/digest(os.path.abspath(source), os.path.abspath(target), version)
 
-def recorded_write(record:Path): # function of target and bytes
+def recorded_write(record:Path, source:Path): # function of target and bytes
     "Write a file, and before it what it will be."
+    made_of, paths = file_version(source), dict(source=os.path.abspath(source)) # looked at before it is read
     def write(target, data):
-        write_atomic(record, digest(data))
-        return write_atomic(target, data)
+        write_json(record, dict(made_of=made_of, bytes=digest(data), target=os.path.abspath(target), **paths))
+        return write_through(record.parent, target, data)
     return write
 
-def is_kept(record:Path, target:Path)->bool:
-    "Is this output as an interrupted command has written it?"
-    try: return record.read_text() == digest(target.read_bytes())
-    except (OSError, UnicodeDecodeError): return False
+def as_written(record:Path, target:Path)->str|None: # version of the input
+    "Of what an interrupted command has made this output; None: it has not, or somebody has changed it since."
+    try: found = read_json(record)
+    except (OSError, ConfigError): return None
+    return found.get('made_of') if found.get('bytes') == _digest_of(target) else None
+
+def _digest_of(path): # None: cannot be read
+    try: return digest(Path(path).read_bytes())
+    except OSError: return None
+
+# %% ../../nbs/workbench/08_shards.ipynb #a3d62ffe
+def outputs_without_input(folder:Path, # from `shards_folder`
+                          pairs:list   # of (source, target)
+                         )->list:      # lines
+    "Outputs of an interrupted command whose inputs are none any more."
+    found = [_values(path) for path in sorted(folder.iterdir()) if OURS.fullmatch(path.name)]
+    wanted = {os.path.abspath(path) for pair in pairs for path in pair}
+    left = {r['target']: r['source'] for r in found if {'source', 'target'} <= set(r) and not wanted & {*r.values()}}
+    made = {target: source for target, source in left.items() if Path(target).is_file()}
+    return [f'{t}: an interrupted command made it of {s}, no input any more; it stays' for t, s in made.items()]
+
+def _values(path): # of a JSON object; empty where there is none
+    try: return read_json(path)
+    except (OSError, ConfigError): return {}
 
 # %% ../../nbs/workbench/08_shards.ipynb #4890a587
 @lru_cache(1)
@@ -287,12 +331,14 @@ def convert_pair(source:Path, target:Path, how:dict, # what of what; arguments o
     "Convert a file, unless that is done."
     job, version = converter(**how)
     record, lines = record_of(folder, source, target, version), []
-    if target not in taken and is_kept(record, target):
+    made_of = as_written(record, target) if target not in taken else None
+    if made_of and made_of == file_version(source):
         taken.add(target)
         packed = target if how['verb'] == 'compress' else source
         return Converted(llc_result(packed, how['max_pixels']), '', lines, True)
-    def recorded(source, target): return job(source, target, recorded_write(record))
-    return Converted(*process_pair(source, target, recorded, taken, force, lines.append), lines, False)
+    if made_of: lines.append(f'{source}: has changed since an interrupted command read it; {target} is made anew')
+    def recorded(source, target): return job(source, target, recorded_write(record, source))
+    return Converted(*process_pair(source, target, recorded, taken, force or bool(made_of), lines.append), lines, False)
 
 # %% ../../nbs/workbench/08_shards.ipynb #32b6a71b
 def grouped_pairs(pairs:list # of (source, target)
@@ -334,6 +380,7 @@ def convert_shards(verb:str,               # 'compress' or 'decompress'
     how = dict(verb=verb, model=model, device=device, max_pixels=max_pixels)
     pairs = output_paths(inputs, output, OUTPUTS[verb])
     with shards_folder(output) as folder:
+        for line in outputs_without_input(folder, pairs): print(line, file=sys.stderr)
         jobs = _conversions(pairs, how=how, folder=str(folder), force=force, place=os.getcwd())
         found = _converted(jobs, engine, folder, workers, device == 'cpu', progress, len(pairs))
     kept = sum(c.kept for c in found.values())
