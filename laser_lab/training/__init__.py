@@ -45,9 +45,9 @@ names = {
         'train_from', 'writing'],
     'store': [
         'COLUMNS', 'DONE', 'EMBEDDED', 'FILES', 'Identity', 'Index', 'NOT_TRAINED_WITH', 'OWN', 'PUT', 'READ_BYTES',
-        'READ_FILES', 'SHOWN', 'TELLING', 'code_version', 'contents', 'data_version', 'determining', 'digest',
-        'folder_version', 'identity', 'identity_of', 'package_version', 'patiently', 'row_of', 'run_folders',
-        'same_file', 'stamp_of', 'take_run', 'write_identity'],
+        'READ_FILES', 'SHOWN', 'TELLING', 'begin_identity', 'code_version', 'contents', 'data_version', 'determining',
+        'digest', 'folder_version', 'identity', 'identity_of', 'package_version', 'parts_of', 'patiently', 'row_of',
+        'run_folders', 'same_file', 'stamp_of', 'take_run', 'write_identity'],
     'trainer': [
         'EXPECTED_WARNINGS', 'Interrupted', 'OneBar', 'PR_SET_PDEATHSIG', 'TrainingConfig', 'begin', 'constant',
         'end_with_parent', 'environment', 'extra_loggers', 'fit_quietly', 'for_one_process', 'kept_checkpoints',

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['NOT_TRAINED_WITH', 'EMBEDDED', 'READ_FILES', 'READ_BYTES', 'SHOWN', 'FILES', 'OWN', 'COLUMNS', 'TELLING', 'DONE',
            'PUT', 'digest', 'package_version', 'code_version', 'data_version', 'folder_version', 'determining',
-           'contents', 'Identity', 'identity', 'write_identity', 'identity_of', 'take_run', 'same_file', 'run_folders',
-           'stamp_of', 'row_of', 'Index', 'patiently']
+           'contents', 'Identity', 'identity', 'write_identity', 'identity_of', 'parts_of', 'begin_identity',
+           'take_run', 'same_file', 'run_folders', 'stamp_of', 'row_of', 'Index', 'patiently']
 
 # %% ../../nbs/training/13_store.ipynb #df6e194f
 import errno, hashlib, json, os, shutil, sqlite3, sys, time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -127,6 +127,28 @@ def identity_of(folder # of a run
         return Identity(*(values[key] for key in ('id', 'code', 'data')))
     except (OSError, ValueError, KeyError, TypeError): return None
 
+# %% ../../nbs/training/13_store.ipynb #f86c53de
+def parts_of(folder # of a run
+            )->list: # of `Identity`, in order; more than one where a run went on with other code or data
+    "What a run was trained with."
+    known = identity_of(folder)
+    try: return [Identity(**part) for part in _values(Path(folder)/'run.json')['parts']]
+    except (KeyError, TypeError): return [known] if known else []
+
+def begin_identity(folder, found:Identity): # of a run
+    "Write `run.json` before a run is trained, or goes on."
+    begun = any(Path(folder).rglob('last.ckpt'))
+    parts = parts_of(folder) if begun else []
+    parts = parts if found in parts[-1:] else [*parts, found]
+    if len(parts) == 1: return write_identity(folder, found)
+    mixed = replace(found, id=digest(*(part.id for part in parts)))
+    write_identity(folder, mixed, parts=[asdict(part) for part in parts])
+
+def _values(path): # of a JSON object; empty where there is none
+    try: found = json.loads(path.read_text())
+    except (OSError, ValueError): return {}
+    return found if isinstance(found, dict) else {}
+
 # %% ../../nbs/training/13_store.ipynb #20448baf
 OWN = {'.writer', 'run.json', 'stop', 'failure.json', 'result.json'} # files that are not taken over as they are
 
@@ -161,11 +183,6 @@ def _folders(root): # sorted; hidden ones left out
 
 def _is_run(folder): # has a run begun here?
     return (folder/'run.json').is_file() or 'model' in _values(folder/'config.json')
-
-def _values(path): # of a JSON object; empty where there is none
-    try: found = json.loads(path.read_text())
-    except (OSError, ValueError): return {}
-    return found if isinstance(found, dict) else {}
 
 # %% ../../nbs/training/13_store.ipynb #901ffda7
 COLUMNS = dict(path='TEXT PRIMARY KEY', study='TEXT', id='TEXT', state='TEXT', stamp='TEXT', result='TEXT')
@@ -210,7 +227,8 @@ class Index:
 # %% ../../nbs/training/13_store.ipynb #3eb8ae45
 @patch
 def tried(self:Index, work): # function of a connection
-    "What `work` gives; a damaged index is made anew first."
+    "What `work` gives; an index that is damaged, or was removed, is made anew first."
+    if not self.path.exists(): self.rebuild()
     try:
         with self.opened() as connection: return work(connection)
     except sqlite3.DatabaseError as e:
@@ -222,8 +240,9 @@ def tried(self:Index, work): # function of a connection
 def rebuild(self:Index):
     "Make the index anew, unless another process just has."
     with patiently(self.path.parent):
-        if self.is_sound(): return
+        if self.path.exists() and self.is_sound(): return
         for path in self.path.parent.glob(f'{self.path.name}*'): path.unlink()
+        with self.opened(): pass
         self.sync()
 
 @patch

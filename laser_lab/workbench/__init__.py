@@ -9,9 +9,10 @@ names = {
     'ablation': [
         'BENCH', 'BOTTLENECKS', 'CONTEXTS', 'METHODS', 'MOST_RUNS', 'PROCESSES', 'RunsFailed', 'SHORT_CODEC', 'SPARSE',
         'StudyConfig', 'VERSION', 'begin_study', 'changed_since', 'check_count', 'check_labels_differ', 'diverged',
-        'has_diverged', 'identities', 'markdown_table', 'mean_spread', 'measures_table', 'planned_runs', 'print_table',
-        'read_done', 'read_outcomes', 'read_results', 'refuse_changed', 'refuse_early', 'result_table', 'run_job',
-        'run_name', 'run_study', 'slug', 'stored_study', 'table_columns', 'take_or_train', 'trained_state', 'with_seed'],
+        'ever_changed', 'finished_identities', 'has_diverged', 'identities', 'made_of', 'markdown_table', 'mean_spread',
+        'measures_table', 'planned_runs', 'print_table', 'read_done', 'read_outcomes', 'read_results', 'refuse_changed',
+        'refuse_early', 'result_table', 'run_job', 'run_name', 'run_study', 'slug', 'stored_study', 'table_columns',
+        'take_or_train', 'trained_state', 'trained_with', 'with_seed'],
     'bench': [
         'BaseForm', 'Bench', 'CELLS', 'CHECKING', 'ComparePanel', 'Export', 'FIRST_BASE', 'HEAD', 'ORIGINAL', 'Preview',
         'ResultsPanel', 'SLICE', 'Stopwatch', 'TITLES', 'ValuesRow', 'VaryPanel', 'WAYS', 'WhereConfig',

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['SPARSE', 'METHODS', 'BOTTLENECKS', 'BENCH', 'PROCESSES', 'MOST_RUNS', 'CONTEXTS', 'SHORT_CODEC', 'VERSION',
            'StudyConfig', 'slug', 'planned_runs', 'refuse_early', 'with_seed', 'check_count', 'check_labels_differ',
-           'run_name', 'identities', 'stored_study', 'changed_since', 'begin_study', 'refuse_changed', 'run_job',
-           'take_or_train', 'trained_state', 'RunsFailed', 'run_study', 'read_results', 'read_outcomes',
-           'table_columns', 'mean_spread', 'result_table', 'has_diverged', 'diverged', 'read_done', 'markdown_table',
-           'print_table', 'measures_table']
+           'run_name', 'identities', 'stored_study', 'changed_since', 'begin_study', 'finished_identities',
+           'refuse_changed', 'run_job', 'take_or_train', 'trained_state', 'RunsFailed', 'run_study', 'ever_changed',
+           'trained_with', 'read_results', 'read_outcomes', 'table_columns', 'mean_spread', 'result_table', 'made_of',
+           'has_diverged', 'diverged', 'read_done', 'markdown_table', 'print_table', 'measures_table']
 
 # %% ../../nbs/workbench/03_ablation.ipynb #0814a3ad
 import datetime, errno, platform, re, sys, time, traceback
@@ -27,7 +27,8 @@ from ..training.logs import FolderInUse, one_writer
 from ..training.progress import state_of
 from ..training.recipes import import_kinds
 from ..training.run import RunConfig, train_from
-from ..training.store import DONE, Identity, Index, data_version, identity, take_run, write_identity
+from ..training.store import (DONE, Identity, Index, begin_identity, data_version, identity, identity_of,
+                                      parts_of, take_run, write_identity)
 from ..training.trainer import Interrupted, sigterm_interrupts
 from .engines import run_jobs
 from .jobs import AGAIN, STOPPED, Job, Outcome
@@ -160,7 +161,8 @@ def stored_study(folder:Path)->dict: # version, runs and sessions of a study
 
 def changed_since(found:dict, planned:dict)->list: # from `stored_study` and `identities`; 'code', 'data'
     "What is another than when the study began."
-    pairs = [(found['runs'][name], now) for name, now in planned.items() if name in found['runs']]
+    known = found['runs'] | found.get('accepted', {})
+    pairs = [(known[name], now) for name, now in planned.items() if name in known]
     code = any(then['code'] != now.code for then, now in pairs)
     data = any(then['data'] not in (now.data, 'missing') for then, now in pairs)
     return ['code'] * code + ['data'] * data
@@ -177,10 +179,17 @@ def begin_study(study:StudyConfig,
     changed = changed_since(found, planned)
     if changed and not anyway: raise refuse_changed(folder, changed)
     session = dict(began=f'{datetime.datetime.now():%Y-%m-%d %H:%M:%S}', changed=changed, **session)
-    found['runs'] |= {name: asdict(now) for name, now in planned.items()}
-    write_json(folder/'study.json', found | dict(sessions=[*found['sessions'], session]))
+    own = finished_identities(folder, planned)
+    found['runs'] |= {name: asdict(own.get(name, now)) for name, now in planned.items()}
+    accepted = dict(accepted={name: asdict(planned[name]) for name in own}) # instead of those that finished runs have
+    write_json(folder/'study.json', found | accepted | dict(sessions=[*found['sessions'], session]))
     save_config(study, folder/'config.json')
     for wish in ('stop', 'pause'): (folder/wish).unlink(missing_ok=True)
+
+def finished_identities(folder:Path, planned:dict)->dict: # from `identities`; name of the run -> `Identity`
+    "What those runs were trained with that are finished and of other code or data than planned."
+    done = [name for name in planned if state_of(folder/name).state in DONE]
+    return {name: own for name in done if (own := identity_of(folder/name)) and own != planned[name]}
 
 def refuse_changed(folder, changed)->UserError:
     "Says what has changed, and both ways out."
@@ -212,7 +221,7 @@ def take_or_train(values, folder:Path, found:Identity, index:Index)->str:
         take_run(there, folder)
         return state_of(folder).state
     (folder/'failure.json').unlink(missing_ok=True)
-    write_identity(folder, found)
+    begin_identity(folder, found)
     index.put(folder) # whoever asks for this run finds it, should this process end between the result and its entry
     return trained_state(values, folder)
 
@@ -304,6 +313,17 @@ class _Watch: # called while jobs are under way
         self.session.capacity = 0 if paused else self.capacity
         if paused and not flying: raise KeyboardInterrupt('paused')
 
+# %% ../../nbs/workbench/03_ablation.ipynb #0d26ad85
+def ever_changed(folder:Path)->list: # of a study; 'code', 'data'
+    "What changed between its sessions."
+    sessions = read_json(folder/'study.json')['sessions'] if (folder/'study.json').is_file() else []
+    return [what for what in ('code', 'data') if any(what in s.get('changed', ()) for s in sessions)]
+
+def trained_with(run, changed:list)->str: # folder of a run; from `ever_changed`
+    "Hashes of the code and data that a run was trained with, one after the other where they changed meanwhile."
+    def text(part): return ', '.join(f'{what} {getattr(part, what)[:6]}' for what in changed)
+    return ', then '.join(dict.fromkeys(map(text, parts_of(run))))
+
 # %% ../../nbs/workbench/03_ablation.ipynb #eeacc20f
 def read_results(folder # folder of a study
                 )->list: # of dicts: method, seed and what `measure` found, in the order of the rows
@@ -314,11 +334,12 @@ def read_outcomes(folder # folder of a study
                  )->list: # of dicts: method, seed, folder, state, reason, and what was measured, in the order of the rows
     "What became of each run of a study."
     folder = Path(folder)
-    study = load_config(StudyConfig, folder/'config.json')
+    study, changed = load_config(StudyConfig, folder/'config.json'), ever_changed(folder)
     def row(label, seed, run):
         now = state_of(run)
-        result = read_json(run/'result.json') if now.state in DONE else {}
-        return dict(method=label, seed=seed, folder=run, **{**result, 'state': now.state, 'reason': now.reason})
+        found = read_json(run/'result.json') if now.state in DONE else {}
+        if changed and found: found['trained_with'] = trained_with(run, changed)
+        return dict(method=label, seed=seed, folder=run, **{**found, 'state': now.state, 'reason': now.reason})
     return [row(label, seed, folder/run_name(label, seed)) for label in study.rows for seed in study.seeds]
 
 # %% ../../nbs/workbench/03_ablation.ipynb #8a798230
@@ -338,7 +359,7 @@ def mean_spread(values, format:str)->str: # 'mean ± standard deviation', or few
 # %% ../../nbs/workbench/03_ablation.ipynb #f53f321f
 def result_table(results:list # from `read_results` or `read_done`
                 )->pd.DataFrame: # a row per method, a column per measure, mean ± spread as text
-    "The table of a study; runs that diverged have a column of their own."
+    "The table of a study; that runs diverged, or were trained with other code or data, has a column of its own."
     methods, found = list(dict.fromkeys(r['method'] for r in results)), [r for r in results if not has_diverged(r)]
     columns = {m: column for m, column in table_columns().items() if found and all(r.get(m) is not None for r in found)}
     if 'processor_seconds' in columns: columns.pop('training_seconds', None)
@@ -347,7 +368,16 @@ def result_table(results:list # from `read_results` or `read_done`
         return mean_spread(values, format) if values else '-'
     rows = [{heading: cell(name, m, *how) for m, (heading, *how) in columns.items()} for name in methods]
     table = pd.DataFrame(rows, index=pd.Index(methods, name='method'))
-    return table if len(found) == len(results) else table.assign(diverged=[diverged(results, name) for name in methods])
+    if len(found) < len(results): table = table.assign(diverged=[diverged(results, name) for name in methods])
+    kinds = {r.get('trained_with') for r in results}
+    return table if len(kinds) < 2 else table.assign(**{'trained with': [made_of(results, name) for name in methods]})
+
+def made_of(results:list, method:str)->str: # from `read_done`
+    "What the seeds of a method were trained with."
+    seeds = {}
+    for r in results:
+        if r['method'] == method: seeds.setdefault(r.get('trained_with') or 'not known', []).append(str(r['seed']))
+    return '; '.join(f"seed {', '.join(found)}: {what}" for what, found in seeds.items())
 
 # %% ../../nbs/workbench/03_ablation.ipynb #22880849
 def has_diverged(result:dict)->bool: # of a run

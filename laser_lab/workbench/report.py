@@ -34,8 +34,8 @@ from ..training.trainer import new_folder
 from ..viz.codes import channel_slice_figure, reconstruction_figure
 from ..viz.curves import rate_distortion_figure, training_figure
 from ..viz.style import as_png
-from .ablation import (RunsFailed, StudyConfig, print_table, read_done, read_results, refuse_early,
-                                          result_table, run_study, slug)
+from .ablation import (RunsFailed, StudyConfig, ever_changed, print_table, read_done, read_results,
+                                          refuse_early, result_table, run_study, slug)
 
 # %% ../../nbs/workbench/04_report.ipynb #6042b6f3
 def curves_of(labels # of rows
@@ -261,9 +261,13 @@ def report_html(title:str,          # heading
 # %% ../../nbs/workbench/04_report.ipynb #13f56cd5
 def changes(folder:Path)->str: # of a study; a sentence, or ''
     "Whether a study went on with other code or data than it began with."
-    found = dict.fromkeys(what for s in read_json(folder/'study.json')['sessions'] for what in s['changed'])
-    words = 'since the study began; it went on with what is there now, as `--anyway` asked.'
-    return f"The {' and the '.join(found)} changed {words}" if found else ''
+    found = ever_changed(folder)
+    if not found: return ''
+    runs = {r['folder'].name: r['trained_with'] for r in read_done(folder)}
+    def those(what): return ', '.join(name for name in runs if runs[name] == what)
+    each = '; '.join(f'{what}: {those(what)}' for what in dict.fromkeys(runs.values()))
+    words = 'since the study began; it went on with what was there then, as `--anyway` asked.'
+    return f"The {' and the '.join(found)} changed {words} Trained with {each}." if each else ''
 
 # %% ../../nbs/workbench/04_report.ipynb #5fd0472f
 def study_record(folder:Path, results:list, command:str)->dict: # plain values

@@ -19,7 +19,8 @@ from ..training.logs import one_writer, read_log
 from ..training.progress import ask_to_stop, state_of, writer_of
 from ..training.store import Index
 from ..training.trainer import new_folder
-from .ablation import StudyConfig, begin_study, refuse_early, run_name, slug, stored_study
+from .ablation import (StudyConfig, begin_study, ever_changed, refuse_early, run_name, slug,
+                                          stored_study, trained_with)
 from .report import AblateConfig
 
 # %% ../../nbs/workbench/07_runs.ipynb #22bc399d
@@ -73,8 +74,9 @@ def study_row(folder:Path)->dict: # of a study; column -> text
     "A study in a line; one that cannot be read is shown with the reason."
     try: stored_study(folder)
     except ConfigError as e: return {'state': 'refused', 'runs': str(e).removeprefix(f'{folder}: '), 'time left': ''}
-    states = study_states(folder)
-    return {'state': study_state(folder, states), 'runs': counts(states), 'time left': as_time(seconds_left(states))}
+    states, changed = study_states(folder), ever_changed(folder)
+    runs = counts(states) + (f"; the {' and the '.join(changed)} changed" if changed else '')
+    return {'state': study_state(folder, states), 'runs': runs, 'time left': as_time(seconds_left(states))}
 
 def steps_of_run(now)->str: # `RunState`
     "How far a run is, in words."
@@ -86,8 +88,10 @@ def runs_table(folder # of a study
     def loss(s): return '' if s.loss is None else f'{s.loss:.4g}'
     def row(s): return s.state, steps_of_run(s), loss(s), as_time(s.seconds_left), s.reason
     rows = {name: row(s) for name, s in study_states(folder).items()}
-    columns = ['state', 'step', 'loss', 'time left', 'reason']
-    return pd.DataFrame.from_dict(rows, 'index', columns=columns).rename_axis('id')
+    columns, changed = ['state', 'step', 'loss', 'time left', 'reason'], ever_changed(Path(folder))
+    table = pd.DataFrame.from_dict(rows, 'index', columns=columns).rename_axis('id')
+    if not changed: return table
+    return table.assign(**{'trained with': [trained_with(Path(folder)/name, changed) for name in rows]})
 
 # %% ../../nbs/workbench/07_runs.ipynb #7d406637
 def find(root, id:str)->Path: # folder that holds studies and runs; 'STUDY', 'STUDY/RUN' or a beginning of it
