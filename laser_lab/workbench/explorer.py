@@ -130,7 +130,7 @@ def save_from_words(explorer:type, # subclass of `Explorer`
 
 # %% ../../nbs/workbench/01_explorer.ipynb #1a2b534c
 class LivePicture:
-    "A figure whose changing parts are drawn over a kept background; parts that have not changed yet belong to it."
+    "A figure whose changing parts are drawn over a kept background."
     def __init__(self,
                  figure, # matplotlib Figure whose layout stays
                  parts   # artists that change, in the order of drawing
@@ -138,23 +138,30 @@ class LivePicture:
         self.figure, self.parts, self.canvas = figure, parts, FigureCanvasAgg(figure)
         for part in parts: part.set_animated(True)
         self.canvas.draw()
-        self.empty, self.background, self.moving = self.canvas.copy_from_bbox(figure.bbox), None, []
+        self.background, self.kept, self.drawn = self.canvas.copy_from_bbox(figure.bbox), [None] * len(parts), []
+        self.dots = np.asarray(self.canvas.buffer_rgba()).view(np.uint32)[..., 0]
 
-    def settle(self):
-        "Take what has changed for what moves, and keep everything else as the background."
-        seen = self.background is not None
-        self.moving = [part for part in self.parts if seen and (part.stale or part in self.moving)]
-        self.canvas.restore_region(self.empty)
-        for part in self.parts:
-            if part not in self.moving: part.draw(self.canvas.get_renderer())
-        self.background = self.canvas.copy_from_bbox(self.figure.bbox)
+    def fresh(self, part)->tuple|None: # rows and columns that it covers, dots before and after; None if it covers none
+        "Draw a part."
+        before = self.dots.copy()
+        part.draw(self.canvas.get_renderer())
+        changed = self.dots != before
+        rows = np.flatnonzero(changed.any(1))
+        if not rows.size: return None
+        columns = np.flatnonzero(changed[rows[0]:rows[-1] + 1].any(0))
+        at = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        return at, before[at].copy(), self.dots[at].copy()
 
     def png(self)->bytes: # contents of a PNG file, compressed lightly because time counts more than bytes
-        "The figure as it is now."
-        new = any(part.stale and part not in self.moving for part in self.parts)
-        if new or self.background is None: self.settle()
+        "The figure as it is now; `drawn` are the parts that had to be drawn for it."
         self.canvas.restore_region(self.background)
-        for part in self.moving: part.draw(self.canvas.get_renderer())
+        self.drawn = []
+        for n, part in enumerate(self.parts):
+            at, before, after = (not part.stale and self.kept[n]) or (None, None, None)
+            if at and np.array_equal(self.dots[at], before): self.dots[at] = after
+            else:
+                self.kept[n] = self.fresh(part)
+                self.drawn.append(part)
         file = io.BytesIO()
         Image.fromarray(np.asarray(self.canvas.buffer_rgba())).convert('RGB').save(file, 'PNG', compress_level=1)
         return file.getvalue()

@@ -30,8 +30,9 @@ from ...transforms.morlet import littlewood_paley, morlet_bank
 from ...viz.filters import (SPECTRUM, angle_names, by_order, centred, directions, frequency_axes,
                                    kernel_pictures, merged_paths, name_rings, path_name, show_bank_contours, show_disk,
                                    show_kernels, show_phase_wheel, show_radial_range, stretched, strongest)
-from ...viz.style import (PALETTE, REFERENCE, SEQUENTIAL, as_array, change_artists, change_image, change_map,
-                                 colour_bar, figure_of_panels, figure_style, in_whole_dots, inside, show_image)
+from ...viz.style import (PALETTE, REFERENCE, SEQUENTIAL, Part, as_array, change_artists, change_image,
+                                 change_map, colour_bar, figure_of_panels, figure_style, in_whole_dots, inside,
+                                 show_image)
 from ..explorer import Explorer, ExplorerConfig, LivePicture, photograph, save_from_words, tool
 from ..form import describe, settings_grid
 
@@ -294,7 +295,8 @@ def scattering_parts(figure # from `scattering_figure`
     at = {ax.get_label(): ax for ax in figure.axes}
     titles = [at[name].title for name in ('original', 'rebuilt', 'order 1', 'order 2')]
     panels = 'kernels', 'contours', 'sums', 'original', 'rebuilt', 'curve', 'quality', 'order 1', 'order 2'
-    return [at['kernels'].xaxis, *(inside(at[name]) for name in panels), *titles, *(at[name] for name in MAPS)]
+    maps = [Part(at[name], lambda ax: [*ax.images, ax.title] if ax.get_visible() else []) for name in MAPS]
+    return [at['kernels'].xaxis, *(inside(at[name]) for name in panels), *titles, *maps]
 
 # %% ../../../nbs/workbench/explorers/02_scattering.ipynb #837351f1
 class ScatteringExplorer(Explorer):
