@@ -140,6 +140,7 @@ def process_pair(source:Path, target:Path, # what to make of what
     taken.add(target)
     return done, ''
 
+# %% ../../nbs/codec/16_files.ipynb #efe41e4e
 def process_files(pairs:list,    # of (source, target)
                   job,           # function of both that gives pixels and bytes
                   force:bool,    # overwrite outputs
