@@ -228,13 +228,12 @@ class Index:
 @patch
 def tried(self:Index, work): # function of a connection
     "What `work` gives; an index that is damaged, or was removed, is made anew first."
-    if not self.path.exists(): self.rebuild()
-    try:
-        with self.opened() as connection: return work(connection)
-    except sqlite3.DatabaseError as e:
-        if isinstance(e, sqlite3.OperationalError) and 'locked' in str(e): raise
-    self.rebuild()
-    with self.opened() as connection: return work(connection)
+    for again in range(3):
+        try:
+            if again or not self.path.exists(): self.rebuild()
+            with self.opened() as connection: return work(connection)
+        except sqlite3.DatabaseError as e:
+            if again == 2 or isinstance(e, sqlite3.OperationalError) and 'locked' in str(e): raise
 
 @patch
 def rebuild(self:Index):
@@ -242,8 +241,7 @@ def rebuild(self:Index):
     with patiently(self.path.parent):
         if self.path.exists() and self.is_sound(): return
         for path in self.path.parent.glob(f'{self.path.name}*'): path.unlink()
-        with self.opened(): pass
-        self.sync()
+        with self.opened() as connection: self.update(connection)
 
 @patch
 def is_sound(self:Index)->bool:
@@ -270,16 +268,19 @@ PUT = f"INSERT OR REPLACE INTO runs VALUES ({', '.join('?' * len(COLUMNS))})"
 @patch
 def sync(self:Index):
     "Bring the index up to date with the folders."
-    known = dict(self.tried(lambda c: c.execute('SELECT path, stamp FROM runs').fetchall()))
+    self.tried(self.update)
+
+@patch
+def update(self:Index, connection):
+    "The same with a connection that is open; an index that is damaged is an error."
+    known = dict(connection.execute('SELECT path, stamp FROM runs').fetchall())
     folders = run_folders(self.root) # looked at after what is known, so that a run which others enter meanwhile is not gone
     stamps = {folder.relative_to(self.root).as_posix(): stamp_of(folder) for folder in folders}
     gone = [(path, known[path]) for path in known.keys() - stamps.keys()]
     moved = [self.root/path for path, stamp in stamps.items() if known.get(path) != stamp]
     new = [row_of(self.root, folder, folders[folder]) for folder in moved]
-    def write(connection):
-        connection.executemany('DELETE FROM runs WHERE path = ? AND stamp = ?', gone)
-        connection.executemany(PUT, new)
-    if gone or new: self.tried(write)
+    if gone: connection.executemany('DELETE FROM runs WHERE path = ? AND stamp = ?', gone)
+    if new: connection.executemany(PUT, new)
 
 @patch
 def put(self:Index, folder):
