@@ -338,7 +338,7 @@ def read_outcomes(folder # folder of a study
     def row(label, seed, run):
         now = state_of(run)
         found = read_json(run/'result.json') if now.state in DONE else {}
-        if changed and found: found['trained_with'] = trained_with(run, changed)
+        if changed and now.state in DONE: found['trained_with'] = trained_with(run, changed)
         return dict(method=label, seed=seed, folder=run, **{**found, 'state': now.state, 'reason': now.reason})
     return [row(label, seed, folder/run_name(label, seed)) for label in study.rows for seed in study.seeds]
 
