@@ -223,7 +223,8 @@ class Part:
                  ax,      # axes
                  artists  # function from the axes to a list of artists
                 ):
-        self.now, self.drawn = lambda: sorted(artists(ax), key=lambda artist: artist.get_zorder()), None
+        self.axes, self.drawn = ax, None
+        self.now = lambda: sorted(artists(ax), key=lambda artist: artist.get_zorder())
 
     @property
     def stale(self)->bool: return self.now() != self.drawn or any(artist.stale for artist in self.drawn)

@@ -157,8 +157,9 @@ class LivePicture:
         self.canvas.restore_region(self.background)
         self.drawn = []
         for n, part in enumerate(self.parts):
-            at, before, after = (not part.stale and self.kept[n]) or (None, None, None)
-            if at and np.array_equal(self.dots[at], before): self.dots[at] = after
+            above = any(part.axes is other.axes for other in self.drawn) # dots that it left as they were may be others now
+            at, before, after = self.kept[n] or (None, None, None)
+            if at and not (above or part.stale) and np.array_equal(self.dots[at], before): self.dots[at] = after
             else:
                 self.kept[n] = self.fresh(part)
                 self.drawn.append(part)
