@@ -8,9 +8,9 @@ __all__ = ['LEAVE_OUT', 'UserError', 'ConfigError', 'refusal', 'renamed', 'check
            'same_class', 'lineage', 'is_a', 'entry_for', 'preset_names', 'preset', 'preset_name', 'to_preset',
            'from_preset', 'unused_in', 'refuse_unused', 'used_values', 'refuse_unused_arguments', 'of_group',
            'register_recipe', 'recipe_of', 'recipes', 'imply', 'implied_by', 'write_to_disk', 'write_atomic',
-           'write_json', 'save_config', 'read_json', 'load_config', 'config_table', 'store_in_hydra', 'from_hydra',
-           'compose', 'offer_translations', 'refuse_old_words', 'chosen_presets', 'check_overrides', 'with_implied',
-           'from_overrides', 'quoted', 'command']
+           'write_json', 'save_config', 'read_json', 'read_json_if_any', 'load_config', 'config_table',
+           'store_in_hydra', 'from_hydra', 'compose', 'offer_translations', 'refuse_old_words', 'chosen_presets',
+           'check_overrides', 'with_implied', 'from_overrides', 'quoted', 'command']
 
 # %% ../nbs/00_config.ipynb #78d8197f
 import ast, difflib, importlib, inspect, io, json, linecache, os, re, shlex, tempfile, textwrap, tokenize, warnings
@@ -469,6 +469,11 @@ def read_json(path)->dict: # values by name
     except (ValueError, RecursionError) as e: raise ConfigError(f'{path}: not JSON ({e})') from e
     if isinstance(values, dict): return values
     raise refusal(path, type(values).__name__, 'an object', what='JSON of type', error=ConfigError)
+
+def read_json_if_any(path)->dict: # values by name
+    "The same, empty where there is no such file, or it is damaged or being replaced."
+    try: return read_json(path)
+    except (OSError, ConfigError): return {}
 
 def load_config(cls, path): # configuration
     "Read what `save_config` wrote; a wrong file or field is named."

@@ -6,14 +6,14 @@
 __all__ = ['SILENCE', 'STATES', 'Writer', 'writer_of', 'is_running', 'RunState', 'state_of', 'Progress', 'stop', 'ask_to_stop']
 
 # %% ../../nbs/training/12_progress.ipynb #57601535
-import json, os, platform, signal, time
+import os, platform, signal, time
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastcore.basics import patch
 from lightning.pytorch.callbacks import Callback
 
-from ..config import write_json
+from ..config import read_json_if_any, write_json
 from .callbacks import LastStep
 from .logs import finite_or_none
 
@@ -67,21 +67,16 @@ class RunState:
     reason:str=''                  # why it failed or diverged
 
 # %% ../../nbs/training/12_progress.ipynb #27b4254e
-def _read(path): # dict; empty where there is no such file, or where it is being replaced
-    try: found = json.loads(Path(path).read_text())
-    except (OSError, ValueError): return {}
-    return found if isinstance(found, dict) else {}
-
 def state_of(folder # of a run, which need not exist
             )->RunState:
     "What the folder of a run says about it."
     folder = Path(folder)
-    result, progress = _read(folder/'result.json'), _read(folder/'progress.json')
+    result, progress = read_json_if_any(folder/'result.json'), read_json_if_any(folder/'progress.json')
     known = {key: progress.get(key) for key in ('step', 'steps', 'loss')}
     known['step'] = known['step'] or 0
     if result: return RunState(result.get('state', 'finished'), **known, reason=result.get('reason', ''))
     if writer_of(folder): return RunState('running', **known, seconds_left=progress.get('seconds_left'))
-    failure = _read(folder/'failure.json')
+    failure = read_json_if_any(folder/'failure.json')
     if failure: return RunState('failed', **known, reason=failure.get('reason', ''))
     return RunState('stopped' if known['step'] else 'waiting', **known)
 

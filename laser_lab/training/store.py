@@ -20,7 +20,7 @@ import torch
 from fastcore.basics import patch
 
 import laser_lab
-from ..config import read_json, recipe_of, write_json
+from ..config import read_json_if_any, recipe_of, write_json
 from ..data import DataConfig
 from .logs import FolderInUse, one_writer
 from .progress import state_of
@@ -132,7 +132,7 @@ def parts_of(folder # of a run
             )->list: # of `Identity`, in order; more than one where a run went on with other code or data
     "What a run was trained with."
     known = identity_of(folder)
-    try: return [Identity(**part) for part in _values(Path(folder)/'run.json')['parts']]
+    try: return [Identity(**part) for part in read_json_if_any(Path(folder)/'run.json')['parts']]
     except (KeyError, TypeError): return [known] if known else []
 
 def begin_identity(folder, found:Identity): # of a run
@@ -143,11 +143,6 @@ def begin_identity(folder, found:Identity): # of a run
     if len(parts) == 1: return write_identity(folder, found)
     mixed = replace(found, id=digest(*(part.id for part in parts)))
     write_identity(folder, mixed, parts=[asdict(part) for part in parts])
-
-def _values(path): # of a JSON object; empty where there is none
-    try: found = json.loads(path.read_text())
-    except (OSError, ValueError): return {}
-    return found if isinstance(found, dict) else {}
 
 # %% ../../nbs/training/13_store.ipynb #20448baf
 OWN = {'.writer', 'run.json', 'stop', 'failure.json', 'result.json'} # files that are not taken over as they are
@@ -182,7 +177,7 @@ def _folders(root): # sorted; hidden ones left out
     except FileNotFoundError: return []
 
 def _is_run(folder): # has a run begun here?
-    return (folder/'run.json').is_file() or 'model' in _values(folder/'config.json')
+    return (folder/'run.json').is_file() or 'model' in read_json_if_any(folder/'config.json')
 
 # %% ../../nbs/training/13_store.ipynb #901ffda7
 COLUMNS = dict(path='TEXT PRIMARY KEY', study='TEXT', id='TEXT', state='TEXT', stamp='TEXT', result='TEXT')
@@ -200,7 +195,7 @@ def stamp_of(folder:Path)->str: # of a run
 def row_of(root, folder:Path, study:Path|None)->tuple: # one value for each of `COLUMNS`
     "What the index keeps of a run."
     state, known = state_of(folder).state, identity_of(folder)
-    result = json.dumps(_values(folder/'result.json'))
+    result = json.dumps(read_json_if_any(folder/'result.json'))
     path = folder.relative_to(root).as_posix()
     return path, study and study.name, known and known.id, state, stamp_of(folder), result
 

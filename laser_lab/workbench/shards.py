@@ -27,7 +27,8 @@ from ..codec.evaluate import (RESULTS_LAYOUT, averaged_point, check_fields, chec
 from ..codec.files import (compress_file, decompress_file, output_paths, process_pair, read_llc_file,
                                    remembered_codecs)
 from ..codec.weights import find_model, model_name
-from ..config import ConfigError, UserError, preset, read_json, to_preset, write_atomic, write_json
+from ..config import (ConfigError, UserError, preset, read_json, read_json_if_any, to_preset, write_atomic,
+                              write_json)
 from ..training.logs import one_writer
 from ..training.store import contents, digest, package_version
 from ..training.trainer import sigterm_interrupts
@@ -273,8 +274,7 @@ def recorded_write(record:Path, source:Path): # function of target and bytes
 
 def as_written(record:Path, target:Path)->str|None: # version of the input
     "Of what an interrupted command has made this output; None: it has not, or somebody has changed it since."
-    try: found = read_json(record)
-    except (OSError, ConfigError): return None
+    found = read_json_if_any(record)
     return found.get('made_of') if found.get('bytes') == _digest_of(target) else None
 
 def _digest_of(path): # None: cannot be read
@@ -286,15 +286,11 @@ def outputs_without_input(folder:Path, # from `shards_folder`
                           pairs:list   # of (source, target)
                          )->list:      # lines
     "Outputs of an interrupted command whose inputs are none any more."
-    found = [_values(path) for path in sorted(folder.iterdir()) if OURS.fullmatch(path.name)]
+    found = [read_json_if_any(path) for path in sorted(folder.iterdir()) if OURS.fullmatch(path.name)]
     wanted = {os.path.abspath(path) for pair in pairs for path in pair}
     left = {r['target']: r['source'] for r in found if {'source', 'target'} <= set(r) and not wanted & {*r.values()}}
     made = {target: source for target, source in left.items() if Path(target).is_file()}
     return [f'{t}: an interrupted command made it of {s}, no input any more; it stays' for t, s in made.items()]
-
-def _values(path): # of a JSON object; empty where there is none
-    try: return read_json(path)
-    except (OSError, ConfigError): return {}
 
 # %% ../../nbs/workbench/08_shards.ipynb #4890a587
 @lru_cache(1)
