@@ -133,9 +133,17 @@ def _locked(path): # file descriptor that holds the lock on the file of this nam
             os.close(file)
             raise
         os.close(file)
+    try: _sign(file)
+    except OSError as e: # the disk is full
+        path.unlink(missing_ok=True)
+        os.close(file)
+        e.filename = str(path)
+        raise
+    return file
+
+def _sign(file): # file descriptor
     os.ftruncate(file, 0)
     os.write(file, f'process {os.getpid()} on {platform.node()}'.encode())
-    return file
 
 def _is_at(file, path): # is the file descriptor that of this path?
     try: return os.path.samestat(os.fstat(file), os.stat(path))

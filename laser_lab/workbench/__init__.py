@@ -86,7 +86,8 @@ names = {
         'convert_pair', 'convert_shard', 'convert_shards', 'converter', 'cut', 'do_jobs', 'evaluate_job',
         'evaluate_shard', 'evaluate_shards', 'file_version', 'grouped_pairs', 'llc_result', 'merged_point',
         'needs_workers', 'opened_codec', 'outputs_without_input', 'planned_shards', 'record_of', 'recorded_write',
-        'remove_shards', 'shard_size', 'shards_folder', 'shards_of', 'stored_shard', 'write_through'],
+        'remove_shards', 'shard_size', 'shards_folder', 'shards_of', 'stored_shard', 'telling_what_is_kept',
+        'write_through'],
     'study': [
         'ABOUT', 'CLOCKS', 'Difference', 'MEANS', 'Opening', 'PEAK', 'Timings', 'can_measure_memory', 'curve_of',
         'paired_difference', 'pairs', 'peak_memory', 'point_of', 'promises', 'quartiles', 'record', 'record_table',
