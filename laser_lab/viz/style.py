@@ -237,12 +237,13 @@ class Part:
         for artist in self.drawn: artist.draw(renderer)
 
 def inside(ax)->Part: # axes
-    "What stands inside of axes and their border, without ticks, labels and legend."
-    return Part(ax, lambda ax: [*ax.images, *ax.collections, *ax.lines, *ax.patches, *ax.texts, *ax.spines.values()])
+    "What stands inside of axes and their border, if they have one, without ticks, labels and legend."
+    def border(): return ax.spines.values() if ax.axison else ()
+    return Part(ax, lambda ax: [*ax.images, *ax.collections, *ax.lines, *ax.patches, *ax.texts, *border()])
 
 def frame_of(ax)->Part: # axes
     "Ticks, labels and grid of axes."
-    return Part(ax, lambda ax: [ax.xaxis, ax.yaxis])
+    return Part(ax, lambda ax: [ax.xaxis, ax.yaxis] if ax.axison else [])
 
 def legend_of(ax)->Part: return Part(ax, lambda ax: [ax.get_legend()] if ax.get_legend() else []) # axes
 
